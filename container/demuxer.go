@@ -1,0 +1,129 @@
+// Package container is the vocabulary of the demuxers: tracks, packets, times, formats, limits and errors.
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+
+	"github.com/sprocket-video/sprocket/source"
+)
+
+// Demuxer takes a container apart. Next is for one goroutine at a time.
+type Demuxer interface {
+	// Tracks returns the tracks in the container's order. The slice is shared and read-only.
+	Tracks() []Track
+	// Next reads the next packet of any track in use, in storage or arrival order, into p, whose Data it reuses.
+	// It returns io.EOF, bare, after the last one.
+	Next(ctx context.Context, p *Packet) error
+	// Close releases what the demuxer holds, not the source. Tracks still answers after it.
+	Close() error
+}
+
+// SeekableDemuxer knows where every packet is. List and Read are safe for concurrent use.
+type SeekableDemuxer interface {
+	Demuxer
+	// List yields the packets of a track in decode order, beginning with number from.N.
+	// The infos are values. After an error it stops.
+	List(ctx context.Context, track int, from PacketInfo) iter.Seq2[PacketInfo, error]
+	// Read reads the packet that info describes into p, whose Data it reuses.
+	Read(ctx context.Context, track int, info PacketInfo, p *Packet) error
+}
+
+// Warner is implemented by demuxers that found faults which did not stop them.
+type Warner interface {
+	// Warnings returns located errors, in the order they were met.
+	Warnings() []error
+}
+
+// Format is one container format, a value to be listed.
+type Format interface {
+	// Name returns the format's short name, "mp4".
+	Name() string
+	// Sniff says whether a source that begins with head may be of this format.
+	Sniff(head []byte) bool
+	// Open parses what is needed to list packets. The caller keeps the source open as long as the demuxer is used.
+	Open(ctx context.Context, src source.Source, o *Options) (Demuxer, error)
+}
+
+// Options say how to open a container. The zero value is the default, and so is nil.
+type Options struct {
+	// Head holds the first bytes of the source, if the caller has read them already.
+	Head []byte
+	// Select is given all tracks and returns the indices of those whose packets will be asked for.
+	// Tables of the others are not kept. Nil selects all.
+	Select func([]Track) []int
+	// Limits bound what hostile input can cost.
+	Limits Limits
+	// Logger receives debug messages. Nil discards them.
+	Logger *slog.Logger
+}
+
+// Limits bound what an input can make the library do. A zero field is its default.
+type Limits struct {
+	Tracks      int   // tracks of one container; default 1024
+	Packets     int64 // packets of one track; default 1<<28
+	HeaderBytes int64 // bytes of headers and tables held at once; default 1 GiB
+	PacketBytes int64 // bytes of one packet; default 256 MiB
+}
+
+// OrDefault returns the limits with the defaults filled in.
+func (l Limits) OrDefault() Limits {
+	if l.Tracks == 0 {
+		l.Tracks = 1024
+	}
+	if l.Packets == 0 {
+		l.Packets = 1 << 28
+	}
+	if l.HeaderBytes == 0 {
+		l.HeaderBytes = 1 << 30
+	}
+	if l.PacketBytes == 0 {
+		l.PacketBytes = 256 << 20
+	}
+	return l
+}
+
+// HeadSize is how many bytes Open looks at before it chooses a format.
+const HeadSize = 64 << 10
+
+// Open opens src with the first of formats that recognises it.
+// It reads the first HeadSize bytes, once, and hands them on.
+func Open(ctx context.Context, src source.Source, formats []Format, o *Options) (Demuxer, error) {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	if opts.Head == nil {
+		opts.Head = make([]byte, min(HeadSize, max(src.Size(), 0)))
+		n, err := source.ReadSome(ctx, src, opts.Head, 0)
+		if err != nil {
+			return nil, fmt.Errorf("container: open: %w", err)
+		}
+		opts.Head = opts.Head[:n]
+	}
+	if len(opts.Head) == 0 {
+		return nil, &Error{Format: "container", Op: "open", Offset: 0, Err: io.ErrUnexpectedEOF}
+	}
+	var errs []error
+	for _, f := range formats {
+		if !f.Sniff(opts.Head) {
+			continue
+		}
+		d, err := f.Open(ctx, src, &opts)
+		if err == nil || !errors.Is(err, ErrFormat) {
+			return d, err
+		}
+		errs = append(errs, err)
+	}
+	if len(errs) == 1 {
+		return nil, errs[0]
+	}
+	if len(errs) > 1 {
+		return nil, errors.Join(errs...)
+	}
+	return nil, &Error{Format: "container", Op: "open", Offset: 0, Err: fmt.Errorf("%w: begins with %q", ErrFormat, opts.Head[:min(16, len(opts.Head))])}
+}

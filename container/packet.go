@@ -1,0 +1,44 @@
+package container
+
+// Disposable says whether other packets need a packet.
+type Disposable uint8
+
+// What a container tells about a packet's use.
+const (
+	DisposableUnknown Disposable = iota // look at the packet's bytes
+	Needed                              // other packets refer to it
+	Unneeded                            // no other packet needs it
+)
+
+// PacketInfo is everything about a packet but its bytes, as fs.FileInfo is to a file.
+type PacketInfo struct {
+	Track       int        // index into Demuxer.Tracks
+	N           int64      // number of the packet in its track, in decode order, from 0
+	PTS         Ticks      // presentation time; NoTicks when it has none
+	DTS         Ticks      // decode time; NoTicks when it has none; never after PTS
+	Duration    Ticks      // as the container tells it; 0 when it does not
+	Pos         int64      // offset of its first byte in the source
+	Size        int        // bytes of its payload
+	Description int        // index into Track.Descriptions
+	Disposable  Disposable // as the container tells it
+	Key         bool       // the container says decoding can start here
+	Discard     bool       // decoded, but never shown: outside the edit list
+	Corrupt     bool       // the container knows that bytes are damaged or missing
+}
+
+// End returns the time at which the packet's picture or sound ends.
+func (p *PacketInfo) End() Ticks { return p.PTS + p.Duration }
+
+// Packet is one compressed access unit.
+type Packet struct {
+	PacketInfo
+	Data []byte
+}
+
+// Resize makes Data n bytes long, in the memory it has where that is large enough. The content is undefined.
+func (p *Packet) Resize(n int) {
+	if cap(p.Data) < n {
+		p.Data = make([]byte, n, n+n/4)
+	}
+	p.Data = p.Data[:n]
+}

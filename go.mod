@@ -1,0 +1,3 @@
+module github.com/sprocket-video/sprocket
+
+go 1.26
