@@ -1,0 +1,45 @@
+GO ?= go
+# How long "make fuzz" spends on each target.
+FUZZTIME ?= 30s
+# The packages that "make test" runs under the race detector.
+RACE ?= ./...
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
+
+.PHONY: setup build demo test check bench fuzz clean
+
+# What building with FFmpeg needs. Does nothing when it is there.
+setup:
+	@sh scripts/setup.sh
+
+build:
+	$(GO) build -o bin/sprocket ./cmd/sprocket
+
+demo: setup build
+	sh scripts/demo.sh
+
+test: setup
+	$(GO) vet ./...
+	$(GO) test ./...
+	$(GO) test -race $(RACE)
+	CGO_ENABLED=0 $(GO) build ./...
+	CGO_ENABLED=0 $(GO) vet ./...
+	CGO_ENABLED=0 $(GO) test ./...
+
+# What to run before sending a change.
+check:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) test ./internal/layers
+
+# Go's own benchmarks, then this library against FFmpeg's tools, as ratios.
+bench: setup build
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) run ./internal/bench
+
+# Every fuzz target, FUZZTIME each.
+fuzz: setup
+	@GO=$(GO) FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
+
+clean:
+	rm -rf bin demo
