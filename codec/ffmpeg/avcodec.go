@@ -1,0 +1,193 @@
+//go:build cgo
+
+package ffmpeg
+
+// #cgo pkg-config: libavcodec libavutil libswscale
+// #cgo CFLAGS: -O3
+// #include <libavcodec/avcodec.h>
+// #include <libavutil/pixdesc.h>
+// #include <stdlib.h>
+// #include "shim.h"
+import "C"
+
+import (
+	"fmt"
+	"strconv"
+	"unsafe"
+
+	"github.com/asticode/go-astiav"
+
+	"github.com/sprocket-video/sprocket/codec"
+	"github.com/sprocket-video/sprocket/container"
+)
+
+func init() {
+	astiav.SetLogLevel(astiav.LogLevelQuiet)
+	codec.Register(Backend{})
+}
+
+func available() error { return nil }
+
+// Results of libavcodec that are not errors to a caller, and the one that is no fault of the input.
+const (
+	codeAgain    = int(astiav.ErrEagain)
+	codeEOF      = int(astiav.ErrEof)
+	codeNoMemory = -int(C.ENOMEM)
+)
+
+func codeText(code int) string { return astiav.Error(code).Error() }
+
+// picture is what a decoded frame tells of itself. The C type sprocket_picture has the same layout.
+type picture struct {
+	token                                                int64
+	width, height, format, matrix, rng, errors, flags, _ int32
+}
+
+// coder is an open codec context with the one packet and the one frame that it works through.
+type coder struct {
+	ctx    *astiav.CodecContext
+	packet *astiav.Packet
+	frame  *astiav.Frame
+	config []byte
+	c      *C.struct_AVCodecContext
+	p      *C.struct_AVPacket
+	f      *C.struct_AVFrame
+}
+
+func findDecoder(name string) *astiav.Codec {
+	for _, n := range decodersOf(name) {
+		if c := astiav.FindDecoderByName(n); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+func hasDecoder(name string) bool { return findDecoder(name) != nil }
+
+func openCoder(d *container.Description, threads int) (*coder, error) {
+	dec := findDecoder(d.Codec)
+	n := &coder{ctx: astiav.AllocCodecContext(dec), packet: astiav.AllocPacket(), frame: astiav.AllocFrame(), config: d.Config}
+	live.packets.Add(1)
+	live.frames.Add(1)
+	if err := n.open(dec, d, threads); err != nil {
+		n.close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *coder) open(dec *astiav.Codec, d *container.Description, threads int) error {
+	if n.ctx == nil || n.packet == nil || n.frame == nil {
+		return fmt.Errorf("%s", codeText(codeNoMemory))
+	}
+	// go-astiav 0.16 gives no access to the pointers that its types begin with.
+	n.c = *(**C.struct_AVCodecContext)(unsafe.Pointer(n.ctx))
+	n.p = *(**C.struct_AVPacket)(unsafe.Pointer(n.packet))
+	n.f = (*C.struct_AVFrame)(n.frame.UnsafePointer())
+	if code := C.sprocket_prepare(n.c, C.uint32_t(tagOf(d.FourCC))); code < 0 {
+		return fmt.Errorf("go-astiav's CodecContext does not begin with its pointer: %s", codeText(int(code)))
+	}
+	n.ctx.SetWidth(d.Video.Width)
+	n.ctx.SetHeight(d.Video.Height)
+	if len(d.Config) > 0 {
+		if err := n.ctx.SetExtraData(d.Config); err != nil {
+			return err
+		}
+	}
+	options := astiav.NewDictionary()
+	defer options.Free()
+	for key, value := range codecOptions(d, threads) {
+		if err := options.Set(key, value, 0); err != nil {
+			return err
+		}
+	}
+	if err := n.ctx.Open(dec, options); err != nil {
+		return fmt.Errorf("%s: %w: %w", d.Codec, err, codec.ErrDecode)
+	}
+	return nil
+}
+
+// codecOptions are the AVOptions of the codec context.
+func codecOptions(d *container.Description, threads int) map[string]string {
+	o := map[string]string{
+		"threads": strconv.Itoa(threads),
+		// Without it libavcodec withholds correct pictures for a while after a recovery point.
+		"flags": "+output_corrupt",
+	}
+	// What the container tells of colours holds where the stream tells nothing.
+	c := d.Video.Color
+	for key, value := range map[string]uint8{"color_primaries": c.Primaries, "color_trc": c.Transfer, "colorspace": c.Matrix} {
+		if value != 0 && value != 2 {
+			o[key] = strconv.Itoa(int(value))
+		}
+	}
+	if c.Range != container.RangeUnspecified {
+		o["color_range"] = strconv.Itoa(int(c.Range))
+	}
+	return o
+}
+
+// send sends one packet. The decoder keeps a copy of data.
+func (n *coder) send(data []byte, token int64, key, fresh bool) int {
+	var config *C.uint8_t
+	var configSize C.int
+	if fresh && len(n.config) > 0 {
+		config, configSize = (*C.uint8_t)(unsafe.SliceData(n.config)), C.int(len(n.config))
+	}
+	var isKey C.int
+	if key {
+		isKey = 1
+	}
+	return int(C.sprocket_send(n.c, n.p, (*C.uint8_t)(unsafe.SliceData(data)), C.int(len(data)), C.int64_t(token), isKey, config, configSize))
+}
+
+// finish tells the decoder that no packet follows.
+func (n *coder) finish() int { return int(C.sprocket_send(n.c, n.p, nil, 0, 0, 0, nil, 0)) }
+
+// receive takes the next picture out of the decoder; unref gives its memory back.
+func (n *coder) receive(pic *picture) int {
+	return int(C.sprocket_receive(n.c, n.f, (*C.sprocket_picture)(unsafe.Pointer(pic))))
+}
+
+func (n *coder) unref() { n.frame.Unref() }
+
+func (n *coder) flush() { C.sprocket_flush(n.c) }
+
+func (n *coder) close() {
+	if n.frame != nil {
+		n.frame.Free()
+	}
+	if n.packet != nil {
+		n.packet.Free()
+	}
+	if n.ctx != nil {
+		n.ctx.Free()
+	}
+	*n = coder{}
+	live.packets.Add(-1)
+	live.frames.Add(-1)
+}
+
+// picture returns the frame that receive filled.
+func (n *coder) picture() unsafe.Pointer { return unsafe.Pointer(n.f) }
+
+// rawSize returns how many bytes the picture takes with its rows and planes packed, or an error code.
+func (n *coder) rawSize() int { return int(C.sprocket_raw_size(n.f)) }
+
+// rawCopy packs the picture into dst.
+func (n *coder) rawCopy(dst []byte) int {
+	return int(C.sprocket_raw_copy(n.f, (*C.uint8_t)(unsafe.SliceData(dst)), C.int(len(dst))))
+}
+
+// formatInfo returns the name of a pixel format and the bits of its widest sample.
+func formatInfo(format int32) (name string, depth int) {
+	d := C.av_pix_fmt_desc_get(format)
+	if d == nil {
+		return "", 0
+	}
+	for _, c := range d.comp[:d.nb_components] {
+		depth = max(depth, int(c.depth))
+	}
+	return C.GoString(d.name), depth
+}

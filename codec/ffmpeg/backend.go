@@ -1,0 +1,116 @@
+package ffmpeg
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sprocket-video/sprocket/codec"
+	"github.com/sprocket-video/sprocket/container"
+)
+
+const backendName = "ffmpeg"
+
+// maxThreads is more than libavcodec can put to use.
+const maxThreads = 64
+
+// Backend is the codec.Backend of this package. The zero value is ready for use.
+type Backend struct{}
+
+var _ codec.Backend = Backend{}
+
+// Name returns "ffmpeg".
+func (Backend) Name() string { return backendName }
+
+// Supports says whether libavcodec, as it is installed, has a software decoder for the track.
+func (Backend) Supports(t *container.Track) error {
+	if err := available(); err != nil {
+		return err
+	}
+	if len(t.Descriptions) == 0 {
+		return supports(t, &t.Description)
+	}
+	for i := range t.Descriptions {
+		if err := supports(t, &t.Descriptions[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func supports(t *container.Track, d *container.Description) error {
+	if t.Kind != container.Video {
+		return fmt.Errorf("%v track: %w", t.Kind, container.ErrUnsupported)
+	}
+	if d.Encryption.Scheme != "" {
+		return fmt.Errorf("encrypted with scheme %q: %w", d.Encryption.Scheme, container.ErrUnsupported)
+	}
+	if d.Codec == "" {
+		return fmt.Errorf("unknown codec %q: %w", d.FourCC, container.ErrUnsupported)
+	}
+	if !hasDecoder(d.Codec) {
+		return fmt.Errorf("no software decoder for %q: %w", d.Codec, container.ErrUnsupported)
+	}
+	return nil
+}
+
+// OpenVideo opens a decoder. The description that the options name must exist, unless the track has none listed.
+func (Backend) OpenVideo(ctx context.Context, t *container.Track, o *codec.VideoOptions) (codec.VideoDecoder, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	d, err := open(t, o)
+	if err != nil {
+		return nil, &codec.Error{Backend: backendName, Op: "open", Packet: -1, PTS: container.NoTicks, Err: err}
+	}
+	return d, nil
+}
+
+func open(t *container.Track, o *codec.VideoOptions) (*Decoder, error) {
+	if err := available(); err != nil {
+		return nil, err
+	}
+	var opts codec.VideoOptions
+	if o != nil {
+		opts = *o
+	}
+	desc := &t.Description
+	if len(t.Descriptions) > 0 {
+		if opts.Description < 0 || opts.Description >= len(t.Descriptions) {
+			return nil, fmt.Errorf("description %d of %d: %w", opts.Description, len(t.Descriptions), container.ErrCorrupt)
+		}
+		desc = &t.Descriptions[opts.Description]
+	}
+	if err := supports(t, desc); err != nil {
+		return nil, err
+	}
+	n, err := openCoder(desc, min(max(opts.Threads, 1), maxThreads))
+	if err != nil {
+		return nil, err
+	}
+	live.decoders.Add(1)
+	dec := &Decoder{coder: n}
+	dec.frame.d = dec
+	return dec, nil
+}
+
+// decodersOf returns the names of libavcodec's decoders for a codec, the preferred one first.
+// Only where they are not named as the codec is: libavcodec's own "av1" needs hardware.
+func decodersOf(codec string) []string {
+	switch codec {
+	case "av1":
+		return []string{"libdav1d", "libaom-av1"}
+	case "vp8":
+		return []string{"vp8", "libvpx"}
+	case "vp9":
+		return []string{"vp9", "libvpx-vp9"}
+	}
+	return []string{codec}
+}
+
+// tagOf returns a four-character code as libavcodec holds it: some decoders read the variant from it.
+func tagOf(fourCC string) uint32 {
+	if len(fourCC) != 4 {
+		return 0
+	}
+	return uint32(fourCC[0]) | uint32(fourCC[1])<<8 | uint32(fourCC[2])<<16 | uint32(fourCC[3])<<24
+}

@@ -1,0 +1,111 @@
+//go:build cgo
+
+package ffmpeg
+
+// #include <errno.h>
+// #include <libavutil/pixfmt.h>
+// #include <libswscale/swscale.h>
+// #include "shim.h"
+import "C"
+
+import (
+	"errors"
+	"unsafe"
+)
+
+// Numbers of libavutil/pixfmt.h and libswscale/swscale.h. Pixel formats have other numbers in other versions of FFmpeg,
+// so they are asked for.
+const (
+	formatRGB24  = int32(C.AV_PIX_FMT_RGB24)
+	formatRGB48  = int32(C.AV_PIX_FMT_RGB48)
+	formatGray8  = int32(C.AV_PIX_FMT_GRAY8)
+	formatGray16 = int32(C.AV_PIX_FMT_GRAY16)
+
+	flagBilinear = int32(C.SWS_BILINEAR)
+)
+
+// scaling says how a scaler is to be made. The C type sprocket_scaling has the same layout.
+type scaling struct {
+	srcWidth, srcHeight, srcFormat int32
+	dstWidth, dstHeight, dstFormat int32
+	flags                          int32
+	matrix                         int32 // AVColorSpace
+	rng                            int32 // 0 limited, 1 full, -1 as the format has it
+	chromaPos                      int32 // src_v_chr_pos
+}
+
+// scaler is a libswscale context with the frame that stands for its destination.
+type scaler struct {
+	c     *C.struct_SwsContext
+	shell *C.struct_AVFrame
+}
+
+func newScaler(s *scaling) (*scaler, error) {
+	var code C.int
+	c := C.sprocket_sws_new((*C.sprocket_scaling)(unsafe.Pointer(s)), &code)
+	if c == nil {
+		return nil, errors.New(codeText(int(code)))
+	}
+	shell := C.sprocket_shell_new(C.int(s.dstWidth), C.int(s.dstHeight), C.int(s.dstFormat))
+	if shell == nil {
+		C.sprocket_sws_free(c)
+		return nil, errors.New(codeText(codeNoMemory))
+	}
+	live.scalers.Add(1)
+	live.frames.Add(1)
+	return &scaler{c, shell}, nil
+}
+
+// rows converts rows y to y+n-1 of the frame src into out, whose rows are stride bytes apart.
+func (s *scaler) rows(src unsafe.Pointer, y, n int, out unsafe.Pointer, stride int) int {
+	return int(C.sprocket_sws_rows(s.c, (*C.struct_AVFrame)(src), s.shell, C.int(y), C.int(n), (*C.uint8_t)(out), C.int(stride)))
+}
+
+func (s *scaler) close() {
+	C.sprocket_sws_free(s.c)
+	C.sprocket_frame_free(s.shell)
+	live.scalers.Add(-1)
+	live.frames.Add(-1)
+}
+
+// image is a picture in C memory, its rows aligned and padded as libswscale likes them.
+type image struct {
+	frame         *C.struct_AVFrame
+	width, height int
+	format        int32
+}
+
+func newImage(width, height int, format int32) (*image, error) {
+	f := C.sprocket_image_new(C.int(width), C.int(height), C.int(format))
+	if f == nil {
+		return nil, errors.New(codeText(codeNoMemory))
+	}
+	live.frames.Add(1)
+	return &image{f, width, height, format}, nil
+}
+
+// picture returns the image as a frame.
+func (m *image) picture() unsafe.Pointer { return unsafe.Pointer(m.frame) }
+
+// pixels returns the first row.
+func (m *image) pixels() unsafe.Pointer { return unsafe.Pointer(m.frame.data[0]) }
+
+// stride returns the bytes from row to row.
+func (m *image) stride() int { return int(m.frame.linesize[0]) }
+
+func (m *image) close() {
+	C.sprocket_frame_free(m.frame)
+	live.frames.Add(-1)
+}
+
+// store is one call to the kernels. The C type sprocket_store has the same layout.
+type store struct {
+	srcStride             int64
+	dx, dy, dc            int64
+	width, rows, channels int32
+	wide, floats, _       int32
+}
+
+func (s *store) run(src, dst unsafe.Pointer) {
+	C.sprocket_store_rows((*C.sprocket_store)(unsafe.Pointer(s)), src, dst)
+}
