@@ -23,10 +23,18 @@ const (
 	Float64
 )
 
-var dtypes = [...]struct {
-	name string
-	size int
-}{{"uint8", 1}, {"uint16", 2}, {"float32", 4}, {"int64", 8}, {"float64", 8}}
+type dtypeInfo struct {
+	name, npy, safetensors string
+	size                   int
+}
+
+var dtypes = [...]dtypeInfo{
+	{"uint8", "|u1", "U8", 1},
+	{"uint16", "<u2", "U16", 2},
+	{"float32", "<f4", "F32", 4},
+	{"int64", "<i8", "I64", 8},
+	{"float64", "<f8", "F64", 8},
+}
 
 // Size returns the bytes of one element.
 func (t DType) Size() int { return dtypes[t].size }
@@ -86,6 +94,7 @@ type Tensor struct {
 	shape   []int
 	strides []int
 	data    []byte // from the first element to the end of the last one
+	pool    *Pool  // that lent the tensor, until it is put back; guarded by the pool's mutex
 }
 
 // Align is the alignment in bytes of memory that New makes.
@@ -106,18 +115,20 @@ func New(dtype DType, shape ...int) *Tensor {
 // FromBytes returns a contiguous tensor over the caller's memory, in the machine's byte order.
 // The memory must be exactly as long as the shape says and aligned for the type.
 func FromBytes(data []byte, dtype DType, shape ...int) (*Tensor, error) {
-	for _, d := range shape {
-		if d < 0 {
-			return nil, fmt.Errorf("tensor: negative dimension in shape %v", shape)
-		}
+	if int(dtype) >= len(dtypes) {
+		return nil, fmt.Errorf("tensor: no such type: %v", dtype)
 	}
 	if n, ok := sizeOf(dtype, shape); !ok || n != len(data) {
 		return nil, fmt.Errorf("tensor: %d bytes for %v of shape %v", len(data), dtype, shape)
 	}
-	if p := uintptr(unsafe.Pointer(unsafe.SliceData(data))); len(data) > 0 && p%uintptr(dtype.Size()) != 0 {
-		return nil, fmt.Errorf("tensor: memory at %#x is not aligned for %v", p, dtype)
+	if !aligned(data, dtype) {
+		return nil, fmt.Errorf("tensor: memory is not aligned to the %d bytes of %v", dtype.Size(), dtype)
 	}
-	return &Tensor{dtype: dtype, shape: slices.Clone(shape), strides: contiguous(shape), data: data}, nil
+	return &Tensor{dtype: dtype, shape: slices.Clone(shape), strides: contiguous(shape), data: slices.Clip(data)}, nil
+}
+
+func aligned(data []byte, dtype DType) bool {
+	return len(data) == 0 || uintptr(unsafe.Pointer(unsafe.SliceData(data)))%uintptr(dtype.Size()) == 0
 }
 
 // Element is what a tensor can hold.
@@ -184,14 +195,8 @@ func (t *Tensor) Len() int {
 
 // Contiguous says whether the elements lie densely in row-major order.
 func (t *Tensor) Contiguous() bool {
-	step := 1
-	for i, d := range slices.Backward(t.shape) {
-		if d != 1 && t.strides[i] != step {
-			return t.Len() == 0
-		}
-		step *= d
-	}
-	return true
+	_, ok := dense(t.shape, t.strides)
+	return ok
 }
 
 // Bytes returns the memory of a contiguous tensor. It panics when the tensor is not contiguous.
@@ -200,34 +205,6 @@ func (t *Tensor) Bytes() []byte {
 		panic(fmt.Sprintf("tensor: Bytes of shape %v with strides %v", t.shape, t.strides))
 	}
 	return t.data
-}
-
-// Index returns element i of the first dimension, as a view. It panics when i is out of range.
-func (t *Tensor) Index(i int) *Tensor {
-	v := t.Slice(i, i+1)
-	v.shape, v.strides = v.shape[1:], v.strides[1:]
-	return v
-}
-
-// Slice returns elements from a to b, exclusive, of the first dimension, as a view. It panics when they are out of range.
-func (t *Tensor) Slice(a, b int) *Tensor {
-	if len(t.shape) == 0 || a < 0 || b < a || b > t.shape[0] {
-		panic(fmt.Sprintf("tensor: slice %d:%d of shape %v", a, b, t.shape))
-	}
-	v := *t
-	v.shape = slices.Clone(t.shape)
-	v.shape[0] = b - a
-	if v.Len() == 0 {
-		v.data = nil
-		return &v
-	}
-	size := t.dtype.Size()
-	last := a * t.strides[0]
-	for i, d := range v.shape {
-		last += (d - 1) * t.strides[i]
-	}
-	v.data = t.data[a*t.strides[0]*size : (last+1)*size]
-	return &v
 }
 
 // String returns "uint8[3 480 640]".
@@ -251,13 +228,22 @@ func bytesOf(dtype DType, shape []int) int {
 	return n
 }
 
+// sizeOf returns the bytes of a contiguous tensor, or false where the dimensions are negative or their product, those of
+// zero left out, is too large for an int. So no stride overflows either.
 func sizeOf(dtype DType, shape []int) (int, bool) {
-	n := dtype.Size()
+	n, empty := dtype.Size(), false
 	for _, d := range shape {
-		if d < 0 || d > 0 && n > (math.MaxInt-Align)/d {
+		switch {
+		case d < 0 || d > 0 && n > (math.MaxInt-Align)/d:
 			return 0, false
+		case d == 0:
+			empty = true
+		default:
+			n *= d
 		}
-		n *= d
+	}
+	if empty {
+		return 0, true
 	}
 	return n, true
 }
