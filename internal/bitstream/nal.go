@@ -1,0 +1,225 @@
+package bitstream
+
+import (
+	"iter"
+	"math"
+
+	"github.com/sprocket-video/sprocket/container"
+)
+
+// NALs yields the NAL units of an access unit. With lengthSize 1, 2 or 4 each is preceded by its length
+// (ISO/IEC 14496-15, 5.3.3), with 0 by a start code. The last unit may be cut short; whole says whether it is not.
+func NALs(data []byte, lengthSize int) iter.Seq2[[]byte, bool] {
+	if lengthSize == 0 {
+		return annexB(data)
+	}
+	return func(yield func([]byte, bool) bool) {
+		for len(data) >= lengthSize {
+			n := 0
+			for _, b := range data[:lengthSize] {
+				n = n<<8 | int(b)
+			}
+			data = data[lengthSize:]
+			if n > len(data) {
+				if len(data) > 0 {
+					yield(data, false)
+				}
+				return
+			}
+			if n > 0 && !yield(data[:n], true) {
+				return
+			}
+			data = data[n:]
+		}
+	}
+}
+
+func annexB(data []byte) iter.Seq2[[]byte, bool] {
+	return func(yield func([]byte, bool) bool) {
+		start := -1
+		for i := 0; i+3 <= len(data); i++ {
+			if data[i] != 0 || data[i+1] != 0 || data[i+2] != 1 {
+				continue
+			}
+			if start >= 0 && i > start && !yield(data[start:i], true) {
+				return
+			}
+			start = i + 3
+			i += 2
+		}
+		if start >= 0 && start < len(data) {
+			yield(data[start:], false)
+		}
+	}
+}
+
+// LengthSize returns the bytes of a NAL length under the configuration record of "h264" or "hevc",
+// or 0 when there is no such record and units are separated by start codes.
+func LengthSize(codec string, config []byte) int {
+	switch {
+	case codec == "h264" && len(config) >= 7 && config[0] == 1:
+		return int(config[4]&3) + 1 // AVCDecoderConfigurationRecord, ISO/IEC 14496-15, 5.3.3.1
+	case codec == "hevc" && len(config) >= 23 && config[0] <= 1 && !(config[0] == 0 && config[1] == 0):
+		return int(config[21]&3) + 1 // HEVCDecoderConfigurationRecord, 8.3.3.1
+	}
+	return 0
+}
+
+// h264 classifies by ITU-T H.264, table 7-1 and D.1.8.
+func h264(config, data []byte) Info {
+	info := Info{Class: Short}
+	refs, slices := false, false
+	recovery := -1
+	for nal, whole := range NALs(data, LengthSize("h264", config)) {
+		ref, kind := nal[0]>>5&3, nal[0]&31
+		switch {
+		case kind == 6 && whole:
+			if n, ok := recoveryPoint(nal[1:]); ok {
+				recovery = n
+			}
+		case kind >= 1 && kind <= 5:
+			slices = true
+			refs = refs || ref != 0
+			if info.Class == Short {
+				info.Class = NotKey
+			}
+			if kind == 5 {
+				info.Class = IDR
+			}
+		}
+	}
+	if !slices {
+		return info
+	}
+	if info.Class == NotKey && recovery >= 0 {
+		info.Class, info.RecoveryFrames = Recovery, recovery
+	}
+	info.Disposable = container.Needed
+	if !refs { // all slices were seen or they agree: nal_ref_idc is 0 for all or for none of a picture (7.4.1)
+		info.Disposable = container.Unneeded
+	}
+	return info
+}
+
+// recoveryPoint looks for a recovery point SEI message and returns its recovery_frame_cnt.
+func recoveryPoint(nal []byte) (int, bool) {
+	b := unescape(nal, 1024)
+	for len(b) > 2 {
+		kind, size := 0, 0
+		for _, v := range []*int{&kind, &size} {
+			for len(b) > 0 && b[0] == 0xff {
+				*v += 255
+				b = b[1:]
+			}
+			if len(b) == 0 {
+				return 0, false
+			}
+			*v += int(b[0])
+			b = b[1:]
+		}
+		if kind == 6 {
+			r := bitReader{data: b[:min(size, len(b))]}
+			n := r.golomb()
+			return n, !r.short
+		}
+		if size >= len(b) {
+			return 0, false
+		}
+		b = b[size:]
+	}
+	return 0, false
+}
+
+// hevc classifies by ITU-T H.265, table 7-1.
+func hevc(config, data []byte) Info {
+	info := Info{Class: Short}
+	topLayer := -1 // the highest temporal id, where the configuration tells
+	if len(config) >= 23 {
+		topLayer = int(config[21]>>3&7) - 1
+	}
+	needed, seen := false, false
+	for nal := range NALs(data, LengthSize("hevc", config)) {
+		if len(nal) < 2 {
+			continue
+		}
+		kind, tid := nal[0]>>1&63, int(nal[1]&7)-1
+		layer := nal[0]&1<<5 | nal[1]>>3
+		if kind >= 32 || layer != 0 { // parameter sets and SEI; other layers (MV-HEVC) ride on layer 0
+			continue
+		}
+		seen = true
+		// Even types below 16 are sub-layer non-reference pictures; only at the top layer is that "needed by none".
+		needed = needed || kind >= 16 || kind&1 == 1 || tid != topLayer
+		switch {
+		case kind == 19, kind == 20:
+			info.Class = IDR
+		case kind >= 16 && kind <= 23:
+			info.Class = Open // BLA and CRA: RASL pictures behind them are not decodable from here
+		default:
+			info.Class = NotKey
+			info.Skipped = kind == 8 || kind == 9
+		}
+	}
+	if seen {
+		info.Disposable = container.Needed
+		if !needed {
+			info.Disposable = container.Unneeded
+		}
+	}
+	return info
+}
+
+// unescape removes emulation prevention bytes (7.4.1) from at most limit bytes.
+func unescape(b []byte, limit int) []byte {
+	out := make([]byte, 0, min(len(b), limit))
+	zeros := 0
+	for _, v := range b[:min(len(b), limit)] {
+		if zeros >= 2 && v == 3 {
+			zeros = 0
+			continue
+		}
+		if v == 0 {
+			zeros++
+		} else {
+			zeros = 0
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// bitReader reads bits, most significant first. Past the end it reads zeros and is short.
+type bitReader struct {
+	data  []byte
+	pos   int
+	short bool
+}
+
+func (r *bitReader) bit() int {
+	i := r.pos >> 3
+	if i >= len(r.data) {
+		r.short = true
+		return 0
+	}
+	v := r.data[i] >> (7 - r.pos&7) & 1
+	r.pos++
+	return int(v)
+}
+
+func (r *bitReader) skip(n int) { r.pos += n }
+
+// golomb reads ue(v) (9.1), saturated.
+func (r *bitReader) golomb() int {
+	zeros := 0
+	for r.bit() == 0 {
+		zeros++
+		if r.short || zeros > 31 {
+			return math.MaxInt32
+		}
+	}
+	v := 1
+	for range zeros {
+		v = v<<1 | r.bit()
+	}
+	return v - 1
+}

@@ -1,0 +1,190 @@
+package seek
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/internal/bitstream"
+	"github.com/sprocket-video/sprocket/internal/column"
+)
+
+// Build lists every packet of a track and returns its exact index.
+//
+// Frames are ordered by PTS, equal ones by decode order. Discarded packets are no frames. Neither are the leading pictures of a
+// stream that begins with an open key packet: no decoder can decode them. To tell those, and only where there are candidates,
+// Build reads the first bytes of a few packets.
+func Build(ctx context.Context, d container.SeekableDemuxer, track int) (*Table, error) {
+	t := &Table{demuxer: d, track: track, tb: d.Tracks()[track].Timebase}
+	var b builder
+	if n := d.Tracks()[track].Packets; n > 0 { // a hint; what is listed counts
+		b.pts = make([]int64, 0, min(n, 1<<22))
+		b.order = make([]uint32, 0, min(n, 1<<22))
+	}
+	for info, err := range d.List(ctx, track, container.PacketInfo{}) {
+		if err != nil {
+			return nil, err
+		}
+		if info.N > math.MaxUint32 {
+			return nil, &container.Error{Format: "seek", Op: "build", Offset: -1, Err: container.ErrLimit}
+		}
+		b.add(&info)
+	}
+	if err := t.dropUndecodable(ctx, &b); err != nil {
+		return nil, err
+	}
+	t.finish(&b)
+	return t, nil
+}
+
+// builder holds the packets in decode order until they are sorted.
+type builder struct {
+	pts      []int64
+	order    []uint32
+	duration container.Ticks // of the packet with the last PTS
+	lastPTS  container.Ticks
+	keys     []uint32
+	keyPTS   []int64
+	packets  int64
+	lead     bool // a packet after the first key packet is presented before it
+}
+
+func (b *builder) add(info *container.PacketInfo) {
+	pts := info.PTS
+	if pts == container.NoTicks {
+		pts = info.DTS
+	}
+	b.packets++
+	if info.Key {
+		b.keys = append(b.keys, uint32(info.N))
+		b.keyPTS = append(b.keyPTS, int64(pts))
+	}
+	if info.Discard {
+		return
+	}
+	if len(b.pts) == 0 || pts >= b.lastPTS {
+		b.lastPTS, b.duration = pts, info.Duration
+	}
+	if len(b.keyPTS) == 1 && int64(pts) < b.keyPTS[0] {
+		b.lead = true
+	}
+	b.pts = append(b.pts, int64(pts))
+	b.order = append(b.order, uint32(info.N))
+}
+
+// dropUndecodable removes the leading pictures of the first key packet when that packet is an open one.
+func (t *Table) dropUndecodable(ctx context.Context, b *builder) error {
+	if !b.lead {
+		return nil
+	}
+	first := b.keys[0]
+	key, err := t.packet(ctx, int64(first))
+	if err != nil {
+		return err
+	}
+	k, err := t.inspect(ctx, key)
+	if err != nil {
+		return err
+	}
+	if k.Class != bitstream.Open && k.Class != bitstream.Recovery {
+		return nil
+	}
+	end := uint32(math.MaxUint32)
+	if len(b.keys) > 1 {
+		end = b.keys[1]
+	}
+	hevc := t.demuxer.Tracks()[t.track].Codec == "hevc"
+	keep := 0
+	for i, n := range b.order {
+		drop := n > first && n < end && b.pts[i] < b.keyPTS[0]
+		if drop && hevc { // RADL pictures are decodable
+			info, err := t.packet(ctx, int64(n))
+			if err != nil {
+				return err
+			}
+			p, err := t.inspect(ctx, info)
+			if err != nil {
+				return err
+			}
+			drop = p.Skipped
+		}
+		if !drop {
+			b.pts[keep], b.order[keep] = b.pts[i], n
+			keep++
+		}
+	}
+	b.pts, b.order = b.pts[:keep], b.order[:keep]
+	return nil
+}
+
+// finish sorts the packets into presentation order and packs the table.
+func (t *Table) finish(b *builder) {
+	sortByTime(b.pts, b.order)
+	t.frames = len(b.pts)
+	t.packets = b.packets
+	t.lastDuration = b.duration
+	var pts column.Builder
+	pts.Grow(len(b.pts))
+	for _, v := range b.pts {
+		pts.Append(v)
+	}
+	t.pts = pts.Build()
+	for i, n := range b.order {
+		if uint32(i) != n {
+			t.order = slices.Clip(slices.Clone(b.order))
+			break
+		}
+	}
+	t.allKey = int64(len(b.keys)) == b.packets
+	if !t.allKey {
+		t.keys = slices.Clone(b.keys)
+		var keyPTS column.Builder
+		for _, v := range b.keyPTS {
+			keyPTS.Append(v)
+		}
+		t.keyPTS = keyPTS.Build()
+	}
+}
+
+// sortByTime sorts both slices by pts, stably. Packets in decode order are nearly in presentation order, so
+// insertion does it in one pass; input that is not so nearly sorted is given to the library.
+func sortByTime(pts []int64, order []uint32) {
+	budget := 64 * len(pts)
+	for i := 1; i < len(pts); i++ {
+		p, n := pts[i], order[i]
+		j := i
+		for ; j > 0 && pts[j-1] > p; j-- {
+			pts[j], order[j] = pts[j-1], order[j-1]
+		}
+		pts[j], order[j] = p, n
+		if budget -= i - j; budget < 0 {
+			sortAll(pts, order)
+			return
+		}
+	}
+}
+
+func sortAll(pts []int64, order []uint32) {
+	type pair struct {
+		pts int64
+		n   uint32
+	}
+	all := make([]pair, len(pts))
+	for i := range pts {
+		all[i] = pair{pts[i], order[i]}
+	}
+	// Decode numbers are unique, so ordering by them too is what stable means, wherever the insertion stopped.
+	slices.SortFunc(all, func(a, b pair) int {
+		if a.pts != b.pts {
+			if a.pts < b.pts {
+				return -1
+			}
+			return 1
+		}
+		return int(int64(a.n) - int64(b.n))
+	})
+	for i, p := range all {
+		pts[i], order[i] = p.pts, p.n
+	}
+}

@@ -1,0 +1,99 @@
+package seek
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sprocket-video/sprocket/container"
+)
+
+// Run is a stretch of packets to decode in one go, and the frames wanted from it.
+type Run struct {
+	Start  container.PacketInfo // the first packet to decode
+	Last   int64                // the N of the last packet to decode
+	Frames []Frame              // the frames wanted, in presentation order, each once
+}
+
+// Packets returns how many packets the run spans.
+func (r *Run) Packets() int64 { return r.Last - r.Start.N + 1 }
+
+// Plan returns the fewest runs that give the frames wanted, in decode order.
+//
+// Frames may be in any order and repeated; negative numbers count from the end. No packet is in two runs. A run ends with the
+// packet of its last wanted frame, so it is over before its decoder has seen the next key packet.
+func Plan(ctx context.Context, x Index, frames []int) ([]Run, error) {
+	wanted := make([]int, len(frames))
+	for i, n := range frames {
+		w, err := Resolve(x, n)
+		if err != nil {
+			return nil, err
+		}
+		wanted[i] = w
+	}
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
+
+	var runs []Run
+	for _, n := range wanted {
+		f, err := x.Frame(n)
+		if err != nil {
+			return nil, err
+		}
+		if k := len(runs) - 1; k >= 0 && runs[k].reaches(x, f) {
+			runs[k].Frames = append(runs[k].Frames, f)
+			runs[k].Last = max(runs[k].Last, f.Packet)
+			continue
+		}
+		start, err := x.Start(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, Run{Start: start, Last: f.Packet, Frames: []Frame{f}})
+		runs = joinLast(runs)
+	}
+	return runs, nil
+}
+
+// reaches says whether f can be had by decoding on, without first asking where decoding could start anew:
+// it is in the run, it is the next packet, or no key packet lies between.
+func (r *Run) reaches(x Index, f Frame) bool {
+	if f.Packet < r.Start.N || f.PTS < r.Start.PTS {
+		return false
+	}
+	if f.Packet <= r.Last+1 {
+		return true
+	}
+	k, ok := x.(interface{ keyBetween(a, b int64) bool })
+	return ok && !k.keyBetween(r.Last, f.Packet)
+}
+
+// joinLast joins the last run with those before it that it touches or overlaps.
+func joinLast(runs []Run) []Run {
+	for k := len(runs) - 1; k > 0; k-- {
+		a, b := &runs[k-1], &runs[k]
+		if b.Start.N > a.Last+1 {
+			break
+		}
+		if b.Start.N < a.Start.N {
+			a.Start = b.Start
+		}
+		a.Last = max(a.Last, b.Last)
+		a.Frames = append(a.Frames, b.Frames...)
+		runs = runs[:k]
+	}
+	return runs
+}
+
+// Resolve turns a frame number that may count from the end into one from the start.
+// It returns a *RangeError when there is no such frame.
+func Resolve(x Index, n int) (int, error) {
+	k := n
+	if k < 0 {
+		k += x.Len()
+	}
+	if k < 0 || k >= x.Len() {
+		return 0, &RangeError{Asked: fmt.Sprintf("frame %d", n), Have: fmt.Sprintf("%d frames", x.Len())}
+	}
+	return k, nil
+}

@@ -1,0 +1,226 @@
+package seek
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/internal/bitstream"
+	"github.com/sprocket-video/sprocket/internal/column"
+)
+
+// Table is the exact index of one track: about 8 bytes a frame. It is immutable, and safe for concurrent use.
+// It keeps the demuxer it was built from, to ask it for packets.
+type Table struct {
+	demuxer container.SeekableDemuxer
+	track   int
+	tb      container.Timebase
+
+	pts          column.Column // of frames, in presentation order
+	order        []uint32      // packet of each frame; nil when frame n is packet n
+	frames       int
+	packets      int64
+	lastDuration container.Ticks
+
+	keys   []uint32      // key packets in decode order, discarded ones too; nil when allKey
+	keyPTS column.Column // of keys
+	allKey bool
+
+	mu     sync.Mutex
+	starts map[uint32]bool // key packets whose bytes were read: can decoding start there?
+}
+
+// Kind returns Exact.
+func (t *Table) Kind() Kind { return Exact }
+
+// Len returns the number of frames.
+func (t *Table) Len() int { return t.frames }
+
+// Packets returns the number of packets, discarded ones included.
+func (t *Table) Packets() int64 { return t.packets }
+
+// KeyPackets returns the number of packets that the container calls key packets.
+func (t *Table) KeyPackets() int64 {
+	if t.allKey {
+		return t.packets
+	}
+	return int64(len(t.keys))
+}
+
+// Timebase returns the unit of every time of the table.
+func (t *Table) Timebase() container.Timebase { return t.tb }
+
+// Bytes returns the memory the table holds, without the demuxer's.
+func (t *Table) Bytes() int {
+	return t.pts.Bytes() + t.keyPTS.Bytes() + 4*cap(t.order) + 4*cap(t.keys)
+}
+
+// Frame returns frame n.
+func (t *Table) Frame(n int) (Frame, error) {
+	if n < 0 || n >= t.frames {
+		return Frame{}, &RangeError{Asked: fmt.Sprintf("frame %d", n), Have: fmt.Sprintf("%d frames", t.frames)}
+	}
+	f := Frame{N: n, Packet: int64(n), PTS: container.Ticks(t.pts.At(n)), Duration: t.lastDuration, Key: t.allKey}
+	if t.order != nil {
+		f.Packet = int64(t.order[n])
+	}
+	if n+1 < t.frames {
+		f.Duration = container.Ticks(t.pts.At(n+1)) - f.PTS
+	}
+	if !t.allKey {
+		_, f.Key = slices.BinarySearch(t.keys, uint32(f.Packet))
+	}
+	return f, nil
+}
+
+// Search returns the number of the frame played at pts.
+func (t *Table) Search(pts container.Ticks) (int, error) {
+	n := t.after(pts) - 1
+	if n < 0 || n == t.frames-1 && pts >= container.Ticks(t.pts.At(n))+max(t.lastDuration, 1) {
+		return 0, t.timeError(pts)
+	}
+	return n, nil
+}
+
+// after returns the number of frames whose PTS is not after pts.
+func (t *Table) after(pts container.Ticks) int {
+	lo, hi := 0, t.frames
+	for lo < hi {
+		if mid := int(uint(lo+hi) >> 1); container.Ticks(t.pts.At(mid)) <= pts {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+func (t *Table) timeError(pts container.Ticks) error {
+	e := &RangeError{Asked: fmt.Sprintf("time %v", t.tb.Duration(pts)), Have: "no frames"}
+	if t.frames > 0 {
+		begin, end := t.pts.At(0), container.Ticks(t.pts.At(t.frames-1))+t.lastDuration
+		e.Have = fmt.Sprintf("times from %v to %v", t.tb.Duration(container.Ticks(begin)), t.tb.Duration(end))
+	}
+	return e
+}
+
+// Start returns the packet at which decoding must begin to get frame n.
+//
+// A key packet qualifies when its PTS is not after the frame's, it is not behind the frame in decode order, and its own bytes say
+// that decoding can start there: a recovery point that needs more frames to recover does not (ITU-T H.264, D.2.8). Where none
+// qualifies decoding begins at the first packet.
+func (t *Table) Start(ctx context.Context, n int) (container.PacketInfo, error) {
+	f, err := t.Frame(n)
+	if err != nil {
+		return container.PacketInfo{}, err
+	}
+	next := t.keysBefore(f.Packet)
+	for {
+		packet, pts, ok := next()
+		if !ok {
+			return t.packet(ctx, 0)
+		}
+		if pts != container.NoTicks && pts > f.PTS {
+			continue
+		}
+		info, err := t.packet(ctx, packet)
+		if err != nil {
+			return container.PacketInfo{}, err
+		}
+		if info.PTS > f.PTS {
+			continue
+		}
+		ok, err = t.canStart(ctx, info)
+		if ok || err != nil {
+			return info, err
+		}
+	}
+}
+
+// keysBefore returns a function that yields the key packets not after packet, last first, with their PTS where the table has it.
+func (t *Table) keysBefore(packet int64) func() (int64, container.Ticks, bool) {
+	if t.allKey {
+		n := packet + 1
+		return func() (int64, container.Ticks, bool) {
+			n--
+			return n, container.NoTicks, n >= 0
+		}
+	}
+	k, found := slices.BinarySearch(t.keys, uint32(packet))
+	if found {
+		k++
+	}
+	return func() (int64, container.Ticks, bool) {
+		if k--; k < 0 {
+			return 0, 0, false
+		}
+		return int64(t.keys[k]), container.Ticks(t.keyPTS.At(k)), true
+	}
+}
+
+// keyBetween says whether a key packet lies behind packet a, up to and including packet b, in decode order.
+func (t *Table) keyBetween(a, b int64) bool {
+	if t.allKey {
+		return a < b
+	}
+	k, _ := slices.BinarySearch(t.keys, uint32(a+1))
+	return k < len(t.keys) && int64(t.keys[k]) <= b
+}
+
+// canStart looks the class of a key packet up in its own bytes, once.
+func (t *Table) canStart(ctx context.Context, info container.PacketInfo) (bool, error) {
+	if bitstream.IntraOnly(t.demuxer.Tracks()[t.track].Codec) {
+		return true, nil
+	}
+	t.mu.Lock()
+	ok, known := t.starts[uint32(info.N)]
+	t.mu.Unlock()
+	if known {
+		return ok, nil
+	}
+	b, err := t.inspect(ctx, info)
+	if err != nil {
+		return false, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.starts == nil {
+		t.starts = make(map[uint32]bool)
+	}
+	t.starts[uint32(info.N)] = b.Start()
+	return b.Start(), nil
+}
+
+// headBytes is how much of a packet is read to classify it. Encoders put up to about 700 bytes of SEI before the first slice.
+const headBytes = 2048
+
+// inspect reads the head of a packet, or all of it where that does not tell.
+func (t *Table) inspect(ctx context.Context, info container.PacketInfo) (bitstream.Info, error) {
+	tr := &t.demuxer.Tracks()[t.track]
+	if info.Description >= len(tr.Descriptions) || tr.Descriptions[info.Description].Encryption.Scheme != "" {
+		return bitstream.Info{}, nil // unreadable: the container's flag is all there is
+	}
+	var p container.Packet
+	head := info
+	head.Size = min(head.Size, headBytes)
+	for {
+		if err := t.demuxer.Read(ctx, t.track, head, &p); err != nil {
+			return bitstream.Info{}, err
+		}
+		b := bitstream.Inspect(&tr.Descriptions[info.Description], p.Data)
+		if b.Class != bitstream.Short || head.Size == info.Size {
+			return b, nil
+		}
+		head.Size = info.Size
+	}
+}
+
+// packet returns packet n of the track.
+func (t *Table) packet(ctx context.Context, n int64) (container.PacketInfo, error) {
+	for info, err := range t.demuxer.List(ctx, t.track, container.PacketInfo{N: n}) {
+		return info, err
+	}
+	return container.PacketInfo{}, &container.Error{Format: "seek", Op: "start", Path: fmt.Sprintf("packet %d", n), Offset: -1, Err: container.ErrCorrupt}
+}
