@@ -1,0 +1,168 @@
+package mp4
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/source"
+)
+
+var (
+	_ container.SeekableDemuxer = (*Demuxer)(nil)
+	_ container.Warner          = (*Demuxer)(nil)
+)
+
+// Demuxer is an open movie. List and Read are safe for concurrent use; Next is for one goroutine at a time.
+type Demuxer struct {
+	src      source.Source
+	size     int64
+	limits   container.Limits
+	tracks   []container.Track
+	lists    []*list // nil for tracks that are not in use
+	warnings []error
+
+	heads []head // of Next
+}
+
+// head is the next packet of one track.
+type head struct {
+	track int
+	c     *listCursor
+	info  container.PacketInfo
+}
+
+// Tracks returns the tracks in the order of the movie box. The slice is shared and read-only.
+//
+// Default is the first enabled track of a kind that has packets, else the first that has packets, else the first.
+func (d *Demuxer) Tracks() []container.Track { return d.tracks }
+
+// Warnings returns the faults that did not stop the opening, at most 65 of them.
+func (d *Demuxer) Warnings() []error { return d.warnings }
+
+// Close releases the tables. Tracks and Warnings still answer after it; listing and reading fail.
+// It must not be called while a List, Read or Next is under way.
+func (d *Demuxer) Close() error {
+	clear(d.lists)
+	d.heads = nil
+	return nil
+}
+
+// list returns the packets of a track in use.
+func (d *Demuxer) list(op string, track int) (*list, error) {
+	if track < 0 || track >= len(d.lists) {
+		return nil, &container.Error{Format: "mp4", Op: op, Offset: -1, Err: fmt.Errorf("no track %d: %w", track, container.ErrUnsupported)}
+	}
+	if d.lists[track] == nil {
+		return nil, &container.Error{Format: "mp4", Op: op, Path: trackPath(track), Offset: -1, Err: fmt.Errorf("the track is not in use: %w", container.ErrUnsupported)}
+	}
+	return d.lists[track], nil
+}
+
+func trackPath(track int) string { return fmt.Sprintf("moov/trak[%d]", track) }
+
+// List yields the packets of a track in decode order, beginning with number from.N. It reads nothing.
+//
+// Where the edit list has several edits the packets of one follow those of the other, each beginning at the key packet
+// that its first picture needs; a packet can so be listed more than once, with different times.
+func (d *Demuxer) List(ctx context.Context, track int, from container.PacketInfo) iter.Seq2[container.PacketInfo, error] {
+	return func(yield func(container.PacketInfo, error) bool) {
+		l, err := d.list("list", track)
+		if err != nil {
+			yield(container.PacketInfo{}, err)
+			return
+		}
+		p := container.PacketInfo{Track: track}
+		for c := l.at(from.N); c.next(&p); {
+			if p.N&0xffff == 0 && ctx.Err() != nil {
+				yield(container.PacketInfo{}, ctx.Err())
+				return
+			}
+			p.Corrupt = p.Pos+int64(p.Size) > d.size
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Read reads the packet that info describes into p, whose Data it reuses.
+func (d *Demuxer) Read(ctx context.Context, track int, info container.PacketInfo, p *container.Packet) error {
+	if _, err := d.list("read", track); err != nil {
+		return err
+	}
+	return d.read(ctx, track, info, p)
+}
+
+func (d *Demuxer) read(ctx context.Context, track int, info container.PacketInfo, p *container.Packet) error {
+	fail := func(err error) error {
+		return &container.Error{Format: "mp4", Op: "read", Path: fmt.Sprintf("%s packet %d", trackPath(track), info.N), Offset: info.Pos, Err: err}
+	}
+	switch {
+	case info.Pos < 0 || info.Size < 0:
+		return fail(corrupt("%d bytes", info.Size))
+	case int64(info.Size) > d.limits.PacketBytes:
+		return fail(fmt.Errorf("%w: %d bytes", container.ErrLimit, info.Size))
+	case info.Pos > d.size || int64(info.Size) > d.size-info.Pos:
+		return fail(fmt.Errorf("the source ends at %d: %w", d.size, io.ErrUnexpectedEOF))
+	}
+	p.PacketInfo = info
+	p.Track = track
+	p.Resize(info.Size)
+	if info.Size == 0 {
+		return nil
+	}
+	if err := source.ReadFull(ctx, d.src, p.Data, info.Pos); err != nil {
+		p.Data = p.Data[:0]
+		return fail(err)
+	}
+	return nil
+}
+
+// rewind sets Next to the beginning.
+func (d *Demuxer) rewind() {
+	d.heads = d.heads[:0]
+	for i, l := range d.lists {
+		if l == nil {
+			continue
+		}
+		h := head{track: i, c: l.at(0)}
+		if h.advance(d.size) {
+			d.heads = append(d.heads, h)
+		}
+	}
+}
+
+func (h *head) advance(size int64) bool {
+	h.info = container.PacketInfo{Track: h.track}
+	if !h.c.next(&h.info) {
+		return false
+	}
+	h.info.Corrupt = h.info.Pos+int64(h.info.Size) > size
+	return true
+}
+
+// Next reads the next packet of the tracks in use: of the next packets of all of them the one that is stored first, so that
+// a file is read from front to back. A packet that cannot be read is an error; the call after it goes on behind it.
+func (d *Demuxer) Next(ctx context.Context, p *container.Packet) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(d.heads) == 0 {
+		return io.EOF
+	}
+	first := 0
+	for i := range d.heads {
+		if d.heads[i].info.Pos < d.heads[first].info.Pos {
+			first = i
+		}
+	}
+	h := &d.heads[first]
+	info := h.info
+	if !h.advance(d.size) {
+		d.heads = append(d.heads[:first], d.heads[first+1:]...)
+	}
+	return d.read(ctx, info.Track, info, p)
+}

@@ -1,0 +1,309 @@
+package mp4
+
+import (
+	"fmt"
+	"math"
+	"sort"
+
+	"github.com/sprocket-video/sprocket/container"
+)
+
+// list is the packets of a track as they are listed: one segment after the other.
+type list struct {
+	media media
+	shift int64 // see span
+	segs  []segment
+	n     int64 // packets in all segments
+	start container.Ticks
+	bytes int64
+}
+
+// segment is a stretch of the media that the edit list presents, with the packets that it takes to decode it.
+type segment struct {
+	first, end int64 // packets of the media
+	n          int64 // number of the first of them in the list
+	move       int64 // presentation time less media time
+	from, to   int64 // the media times that are presented; the packets outside are discarded
+	straddle   bool  // a packet that begins before from and ends after it is presented
+}
+
+// edit is an entry of the edit list, ISO/IEC 14496-12, 8.6.6.
+type edit struct {
+	duration uint64 // in the movie's timescale
+	time     int64  // in the media's; -1 for an empty edit
+	rate     int32  // 16.16
+}
+
+// readEdits reads an edit list box. ok is false when there is none.
+func (o *opener) readEdits(t *trak) (edits []edit, ok bool) {
+	if t.elst.typ == "" {
+		return nil, false
+	}
+	r := tableReader{o: o, path: t.path + "/edts", t: t}
+	size := 12
+	if len(t.elst.body) > 0 && t.elst.body[0] == 1 {
+		size = 20
+	}
+	for p := r.entries(t.elst, size); len(p) > 0; p = p[size:] {
+		e := edit{duration: uint64(be32(p)), time: int64(int32(be32(p[4:]))), rate: int32(be32(p[8:]))}
+		if size == 20 {
+			e = edit{duration: be64(p), time: int64(be64(p[8:])), rate: int32(be32(p[16:]))}
+		}
+		edits = append(edits, e)
+	}
+	return edits, len(edits) > 0
+}
+
+// segmenter lays the edit list over the media.
+type segmenter struct {
+	l      *list
+	m      media
+	n      int64
+	span   span
+	audio  bool
+	second int64 // in ticks
+	// budget is how many packets may still be looked at. Real edit lists need a few hundred an edit.
+	budget int64
+}
+
+// buildList reads the tables of a track that is in use, and completes its description.
+func (o *opener) buildList(t *trak, mv *movie, tr *container.Track) *list {
+	tb := o.buildTable(t)
+	l := o.edited(t, mv, tb)
+	l.bytes = tb.bytes
+	tr.Packets, tr.Bytes, tr.Start = l.n, l.bytes, l.start
+	if len(l.segs) > 0 && tr.Duration <= 0 {
+		tr.Duration = container.Ticks(tb.end())
+	}
+	if d, ok := presented(t, l); ok {
+		tr.Duration = d
+	}
+	return l
+}
+
+// presented returns how long the presentation is, where the edit list bounds it.
+func presented(t *trak, l *list) (container.Ticks, bool) {
+	if t.elst.typ == "" {
+		return 0, false
+	}
+	var sum int64
+	for _, s := range l.segs {
+		to := s.to
+		if to == math.MaxInt64 {
+			if t.duration <= 0 {
+				return 0, false
+			}
+			to = t.duration
+		}
+		sum += max(0, min(to-s.from, maxTime-sum))
+	}
+	return container.Ticks(sum), true
+}
+
+// edited applies the edit list to a media.
+func (o *opener) edited(t *trak, mv *movie, m media) *list {
+	l := &list{media: m, start: container.NoTicks}
+	g := segmenter{l: l, m: m, n: m.len(), span: m.span(), audio: t.kind() == container.Audio, second: t.timescale}
+	g.budget = 8*g.n + 1<<20
+	l.shift = g.span.shift
+	edits, ok := o.readEdits(t)
+	if !ok {
+		g.add(0, math.MinInt64, math.MaxInt64)
+		l.start = g.firstPTS()
+		return l
+	}
+	path := t.path + "/edts/elst"
+	ticks := container.Timebase{Num: 1, Den: mv.timescale}
+	own := container.Timebase{Num: 1, Den: t.timescale}
+	convert := func(d uint64) (int64, bool) {
+		c := ticks.Convert(container.Ticks(min(d, maxTime)), own)
+		return int64(c), c < maxTime
+	}
+	var before uint64 // durations of the edits so far, in the movie's timescale
+	for i, e := range edits {
+		at, ok := convert(before)
+		if before += e.duration; !ok || before < e.duration {
+			o.warn(path, t.elst.off, corrupt("edit %d begins after the end of time", i))
+			break
+		}
+		if e.time == -1 {
+			continue
+		}
+		if e.time < 0 || e.time > maxTime {
+			o.warn(path, t.elst.off, corrupt("edit %d has media time %d", i, e.time))
+			continue
+		}
+		if e.rate != 1<<16 {
+			o.warn(path, t.elst.off, fmt.Errorf("edit %d has rate %d/65536, taken as 1: %w", i, e.rate, container.ErrUnsupported))
+		}
+		to := int64(math.MaxInt64)
+		if d, ok := convert(e.duration); ok && (e.duration > 0 || i+1 < len(edits)) {
+			// A last edit of no length is one whose length was not known: it presents the rest, 8.6.6.1.
+			to = e.time + d
+		}
+		if !g.add(at-e.time, e.time, to) {
+			o.warn(path, t.elst.off, fmt.Errorf("%w: edits from %d on are not followed", container.ErrLimit, i))
+			break
+		}
+		if l.n > o.limits.Packets {
+			o.warn(path, t.elst.off, fmt.Errorf("%w: %d packets in %d edits", container.ErrLimit, l.n, i+1))
+			l.n -= l.segs[len(l.segs)-1].length()
+			l.segs = l.segs[:len(l.segs)-1]
+			break
+		}
+	}
+	l.start = g.firstPTS()
+	return l
+}
+
+func (s *segment) length() int64 { return s.end - s.first }
+
+// add adds the segment that presents the media times from <= t < to. It returns false when the budget is used up.
+func (g *segmenter) add(move, from, to int64) bool {
+	s := segment{n: g.l.n, move: move, from: from, to: to, straddle: g.audio && len(g.l.segs) == 0}
+	if from == math.MinInt64 {
+		s.move, s.end = 0, g.n
+	} else {
+		s.first = g.firstFor(from)
+		s.end = g.endFor(s.first, to)
+	}
+	if g.budget < 0 {
+		return false
+	}
+	g.l.segs = append(g.l.segs, s)
+	g.l.n += s.length()
+	return true
+}
+
+// firstFor returns the packet where decoding must start for the picture at media time from: the last key packet that is
+// neither decoded nor presented later. Sound starts a second earlier, which is more than any decoder needs to settle.
+// Where there is no such packet, it is the first of the media.
+func (g *segmenter) firstFor(from int64) int64 {
+	if g.audio {
+		from -= g.second
+		var s sample
+		if g.m.at(0).next(&s) {
+			from = max(from, s.dts)
+		}
+	}
+	for k := g.m.before(from) - 1; k > 0 && g.budget >= 0; k-- {
+		g.budget--
+		if !g.m.key(k) {
+			continue
+		}
+		if !g.span.offsets {
+			return k
+		}
+		g.budget -= stride
+		var s sample
+		if g.m.at(k).next(&s) && s.dts+s.off <= from {
+			return k
+		}
+	}
+	return 0
+}
+
+// endFor returns the packet before which a segment that presents media time up to to ends: after the first key packet that
+// reaches it. Pictures that follow a key packet may be shown before it: then it is the second.
+func (g *segmenter) endFor(first, to int64) int64 {
+	if to == math.MaxInt64 || first >= g.n {
+		return g.n
+	}
+	// Packets before this one end earlier, whatever their offsets.
+	k := max(first, g.m.before(to-g.span.maxOff-g.span.longest-1))
+	wait := 1
+	if g.span.offsets && !g.audio {
+		wait = 2
+	}
+	c := g.m.at(k)
+	var s sample
+	for ; c.next(&s) && g.budget >= 0; k++ {
+		g.budget--
+		if s.dts+s.off+s.dur >= to && (s.key || g.audio) {
+			if wait--; wait == 0 {
+				return k + 1
+			}
+		}
+	}
+	return g.n
+}
+
+// firstPTS returns the smallest presentation time of the packets that are presented.
+func (g *segmenter) firstPTS() container.Ticks {
+	c := g.l.at(0)
+	first := container.NoTicks
+	var p container.PacketInfo
+	for c.next(&p) && g.budget >= 0 {
+		g.budget--
+		if first != container.NoTicks && p.DTS > first {
+			break // and no packet is presented before it is decoded
+		}
+		if !p.Discard && (first == container.NoTicks || p.PTS < first) {
+			first = p.PTS
+		}
+	}
+	return first
+}
+
+// end returns the media time at which the last packet ends.
+func (tb *table) end() int64 {
+	c := tb.cursor(tb.n - 1)
+	var s sample
+	c.next(&s)
+	return s.dts + s.dur
+}
+
+// listCursor goes through a list.
+type listCursor struct {
+	l    *list
+	c    mediaCursor
+	seg  int
+	left int64 // packets of the segment
+	n    int64
+}
+
+// at returns a cursor whose first packet is number n.
+func (l *list) at(n int64) *listCursor {
+	n = max(0, n)
+	c := &listCursor{l: l, n: n}
+	c.seg = sort.Search(len(l.segs), func(i int) bool { return l.segs[i].n+l.segs[i].length() > n })
+	if c.seg < len(l.segs) {
+		s := &l.segs[c.seg]
+		c.c = l.media.at(s.first + n - s.n)
+		c.left = s.length() - (n - s.n)
+	}
+	return c
+}
+
+// next fills p, but for its Track, with the next packet. It returns false after the last.
+func (c *listCursor) next(p *container.PacketInfo) bool {
+	for c.left == 0 {
+		if c.seg+1 >= len(c.l.segs) {
+			return false
+		}
+		c.seg++
+		s := &c.l.segs[c.seg]
+		c.c, c.left = c.l.media.at(s.first), s.length()
+	}
+	var s sample
+	if !c.c.next(&s) {
+		c.left = 0
+		c.seg = len(c.l.segs)
+		return false
+	}
+	g := &c.l.segs[c.seg]
+	cts := s.dts + s.off
+	p.N = c.n
+	p.PTS = container.Ticks(cts + g.move)
+	p.DTS = container.Ticks(s.dts - c.l.shift + g.move)
+	p.Duration = container.Ticks(s.dur)
+	p.Pos = s.pos
+	p.Size = int(s.size)
+	p.Description = int(s.desc)
+	p.Disposable = disposable(s.dep)
+	p.Key = s.key
+	p.Discard = cts >= g.to || cts < g.from && !(g.straddle && cts+s.dur > g.from)
+	c.n++
+	c.left--
+	return true
+}

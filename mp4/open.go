@@ -1,0 +1,185 @@
+package mp4
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/source"
+)
+
+const (
+	window       = 64 << 10 // bytes read where a root box may be
+	piece        = 64 << 20 // bytes read, and allocated, at a time
+	maxRootBoxes = 1 << 16  // before the movie box
+	maxWarnings  = 64
+)
+
+// opener is the state of one Open.
+type opener struct {
+	src      source.Source
+	size     int64
+	limits   container.Limits
+	warnings []error
+	dropped  bool // a warning was left out
+}
+
+// warn notes a fault that does not stop the opening.
+func (o *opener) warn(path string, off int64, err error) {
+	if len(o.warnings) < maxWarnings {
+		o.warnings = append(o.warnings, &container.Error{Format: "mp4", Op: "open", Path: path, Offset: off, Err: err})
+		return
+	}
+	o.dropped = true
+}
+
+func fail(path string, off int64, err error) error {
+	return &container.Error{Format: "mp4", Op: "open", Path: path, Offset: off, Err: err}
+}
+
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), container.ErrCorrupt)
+}
+
+// view is a piece of the source that has been read.
+type view struct {
+	off int64
+	b   []byte
+}
+
+// at returns what the view holds from off on; nil when off is outside it.
+func (v view) at(off int64) []byte {
+	if off < v.off || off > v.off+int64(len(v.b)) {
+		return nil
+	}
+	return v.b[off-v.off:]
+}
+
+// Open reads the movie's headers: one read of the head, unless o.Head holds it, one where each root box beyond it begins,
+// until the movie box is found, and one for the rest of that, in pieces of 64 MiB. No other read is made before Next or Read.
+//
+// A fault in one track leaves the others usable, and is a warning; see [Demuxer.Warnings].
+func Open(ctx context.Context, src source.Source, o *container.Options) (*Demuxer, error) {
+	var opts container.Options
+	if o != nil {
+		opts = *o
+	}
+	op := &opener{src: src, size: src.Size(), limits: opts.Limits.OrDefault()}
+	moov, err := op.findMovie(ctx, opts.Head)
+	if err != nil {
+		return nil, err
+	}
+	d, err := op.readMovie(moov, opts.Select)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Logger != nil {
+		for _, w := range d.warnings {
+			opts.Logger.DebugContext(ctx, "mp4", "warning", w)
+		}
+	}
+	return d, nil
+}
+
+// findMovie walks the root boxes to the movie box and returns it, in memory.
+func (o *opener) findMovie(ctx context.Context, head []byte) (box, error) {
+	v := view{b: head}
+	var off int64
+	var fragments bool
+	for n := 0; off < o.size; n++ {
+		if n == maxRootBoxes {
+			return box{}, fail("", off, fmt.Errorf("%w: %d boxes and no movie box", container.ErrLimit, n))
+		}
+		b := v.at(off)
+		if len(b) < 16 && off+int64(len(b)) < o.size {
+			b = make([]byte, min(window, o.size-off))
+			k, err := source.ReadSome(ctx, o.src, b, off)
+			if err != nil {
+				return box{}, fail("", off, err)
+			}
+			b = b[:k]
+			v = view{off, b}
+		}
+		h, err := parseHeader(b)
+		if off == 0 && !Format.Sniff(b) {
+			return box{}, fail("", 0, fmt.Errorf("%w: begins with %q", container.ErrFormat, b[:min(8, len(b))]))
+		}
+		if err != nil {
+			return box{}, fail("", off, err)
+		}
+		switch h.typ {
+		case "moov":
+			return o.readBox(ctx, h, off, b)
+		case "moof":
+			fragments = true
+		}
+		if h.size == 0 || h.size > o.size-off { // checked before it is added
+			off += max(h.size, int64(h.len))
+			if h.size > o.size {
+				off = o.size
+			}
+			err := io.ErrUnexpectedEOF
+			if h.size == 0 {
+				err = corrupt("box %q reaches to the end", h.typ)
+			}
+			if fragments {
+				err = errNoMovie
+			}
+			return box{}, fail("", min(off, o.size), fmt.Errorf("no movie box: %w", err))
+		}
+		off += h.size
+	}
+	if fragments {
+		return box{}, fail("", 0, errNoMovie)
+	}
+	if o.size == 0 {
+		return box{}, fail("", 0, io.ErrUnexpectedEOF)
+	}
+	return box{}, fail("", o.size, corrupt("no movie box"))
+}
+
+var errNoMovie = fmt.Errorf("movie fragments without a movie box: %w", container.ErrUnsupported)
+
+// readBox returns the box whose header h lies at off, where b holds its beginning.
+func (o *opener) readBox(ctx context.Context, h header, off int64, b []byte) (box, error) {
+	size := h.size
+	m := box{typ: h.typ, off: off + int64(h.len)}
+	if size == 0 {
+		size = o.size - off
+	} else if size > o.size-off {
+		m.cut = true
+		size = o.size - off
+	}
+	if size > o.limits.HeaderBytes {
+		return box{}, fail(h.typ, off, fmt.Errorf("%w: box of %d bytes", container.ErrLimit, size))
+	}
+	if int64(len(b)) < size {
+		// Grown piece by piece: what is allocated never runs far ahead of what the source really gave.
+		all := append(make([]byte, 0, min(size, piece)), b...)
+		for int64(len(all)) < size {
+			n := int(min(size-int64(len(all)), piece))
+			if free := cap(all) - len(all); free > 0 {
+				n = min(n, free)
+			}
+			have := len(all)
+			all = slices.Grow(all, n)[:have+n]
+			k, err := source.ReadSome(ctx, o.src, all[have:], off+int64(have))
+			if err != nil {
+				return box{}, fail(h.typ, off+int64(have), err)
+			}
+			if k < n {
+				m.cut = true
+				all = all[:have+k]
+				size = int64(len(all))
+			}
+		}
+		b = all
+	}
+	m.body = b[min(int64(h.len), size):size]
+	if m.cut {
+		o.warn("moov", off, fmt.Errorf("the box has %d bytes of %d: %w", size, h.size, io.ErrUnexpectedEOF))
+	}
+	return m, nil
+}
