@@ -33,7 +33,8 @@ func (p *Pool) Get() *Tensor {
 	p.mu.Lock()
 	var data []byte
 	if last := len(p.free) - 1; last >= 0 {
-		data, p.free = p.free[last], slices.Delete(p.free, last, last+1)
+		data = p.free[last]
+		p.free = slices.Delete(p.free, last, last+1)
 	}
 	p.mu.Unlock()
 	if data == nil {
