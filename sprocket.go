@@ -1,0 +1,232 @@
+// Package sprocket gives frames of media as tensors: exact random access to any frame of any file.
+//
+// The container's own tables say where every frame is. They are read once, at Open; every request is planned from them, so that
+// only the packets that are needed are read and decoded, and no answer depends on what was asked before.
+//
+// The package links no decoder. A program imports the backends it wants, as with image and database/sql:
+//
+//	import _ "github.com/sprocket-video/sprocket/codec/ffmpeg"
+package sprocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/sprocket-video/sprocket/codec"
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/mp4"
+	"github.com/sprocket-video/sprocket/seek"
+	"github.com/sprocket-video/sprocket/source"
+	"github.com/sprocket-video/sprocket/tensor"
+)
+
+// ErrClosed is returned by every call on a closed decoder.
+var ErrClosed = errors.New("sprocket: decoder is closed")
+
+// ErrDamaged: the frame was decoded from damaged packets and parts of it are invented.
+// VideoOptions.KeepDamaged returns such frames instead.
+var ErrDamaged = errors.New("damaged")
+
+// VideoOptions say which track is decoded and what its frames become. The zero value, and nil, is: the default video track,
+// uint8 RGB, NCHW, at its own size.
+type VideoOptions struct {
+	// Track is the container's ID of the track. Zero takes the default video track.
+	Track int
+
+	// Layout, DType and Channels are the form of the frames: see codec.Pixels.
+	Layout   tensor.Layout
+	DType    tensor.DType
+	Channels codec.Channels
+	// Width and Height scale the frames, bilinearly. Zero keeps the size, or the aspect when only one is zero.
+	Width, Height int
+	// Native returns the decoder's own planes instead, packed without padding into a one-dimensional uint8 tensor, not turned.
+	// Layout, DType, Channels, Width and Height must be zero.
+	Native bool
+
+	// KeepDamaged returns frames whose damage the decoder concealed. Otherwise they are errors.
+	KeepDamaged bool
+
+	// Workers is how many decoders one call may use at once. Zero means GOMAXPROCS.
+	Workers int
+	// Threads is how many threads each decoder may use itself. Zero means 1.
+	Threads int
+
+	// Backend decodes. Nil takes the first registered one that supports the track.
+	Backend codec.Backend
+	// Formats are tried in order. Nil means Formats().
+	Formats []container.Format
+	// Limits bound what hostile input can cost.
+	Limits container.Limits
+	// Logger receives debug messages. Nil discards them.
+	Logger *slog.Logger
+}
+
+// Formats returns the container formats this module reads.
+func Formats() []container.Format { return []container.Format{mp4.Format} }
+
+// Open opens the video of a file. Close closes the file too.
+func Open(ctx context.Context, name string, o *VideoOptions) (*VideoDecoder, error) {
+	if scheme, _, ok := strings.Cut(name, "://"); ok {
+		return nil, fmt.Errorf("sprocket: open %s: scheme %q: %w", name, scheme, container.ErrUnsupported)
+	}
+	f, err := source.OpenFile(name)
+	if err != nil {
+		return nil, err
+	}
+	d, err := OpenVideo(ctx, f, o)
+	if err != nil {
+		_ = f.Close() // the first error is the one to report
+		return nil, err
+	}
+	d.owned = f
+	return d, nil
+}
+
+// OpenVideo opens the video of src, which must stay open until Close.
+// It reads the container's tables and builds the exact index; it reads no media data but, where a stream may begin with
+// pictures that cannot be decoded, the heads of its first packets.
+func OpenVideo(ctx context.Context, src source.Source, o *VideoOptions) (*VideoDecoder, error) {
+	if o == nil {
+		o = &VideoOptions{}
+	}
+	if o.Native && (o.Layout != 0 || o.DType != 0 || o.Channels != 0 || o.Width != 0 || o.Height != 0) {
+		return nil, errors.New("sprocket: Native with a layout, dtype, channels or size")
+	}
+	if o.Width < 0 || o.Height < 0 || o.Workers < 0 || o.Threads < 0 {
+		return nil, errors.New("sprocket: negative size, workers or threads")
+	}
+	formats := o.Formats
+	if formats == nil {
+		formats = Formats()
+	}
+	start := time.Now()
+	count := source.Count(src)
+	chosen := -1
+	demuxer, err := container.Open(ctx, count, formats, &container.Options{
+		Limits: o.Limits,
+		Logger: o.Logger,
+		Select: func(tracks []container.Track) []int {
+			if chosen = chooseVideo(tracks, o.Track); chosen < 0 {
+				return []int{}
+			}
+			return []int{chosen}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	d := &VideoDecoder{opts: *o, src: count, track: chosen}
+	if err := d.init(ctx, demuxer); err != nil {
+		_ = demuxer.Close() // the first error is the one to report
+		return nil, err
+	}
+	d.stats.openTime = time.Since(start)
+	d.stats.open = count.Counts()
+	return d, nil
+}
+
+func (d *VideoDecoder) init(ctx context.Context, demuxer container.Demuxer) error {
+	if d.track < 0 {
+		return noVideo(demuxer.Tracks(), d.opts.Track)
+	}
+	var ok bool
+	if d.demuxer, ok = demuxer.(container.SeekableDemuxer); !ok {
+		return fmt.Errorf("sprocket: %w", container.ErrNotSeekable)
+	}
+	d.info = &d.demuxer.Tracks()[d.track]
+	d.backend = d.opts.Backend
+	if d.backend == nil {
+		b, err := codec.For(d.info)
+		if err != nil {
+			return err
+		}
+		d.backend = b
+	}
+	table, err := seek.Build(ctx, d.demuxer, d.track)
+	if err != nil {
+		return err
+	}
+	d.index = table
+	d.pixels = codec.Pixels{
+		Layout: d.opts.Layout, DType: d.opts.DType, Channels: d.opts.Channels,
+		Orientation: d.info.Orientation, Width: d.opts.Width, Height: d.opts.Height,
+	}
+	return nil
+}
+
+// chooseVideo returns the index of the video track to decode: the one with the ID, or the default one, which is the first that the
+// container calls default among those that have packets, or else the largest picture. It returns -1 when there is none.
+func chooseVideo(tracks []container.Track, id int) int {
+	best, score := -1, -1
+	for i := range tracks {
+		t := &tracks[i]
+		if t.Kind != container.Video {
+			continue
+		}
+		if id != 0 {
+			if t.ID == id {
+				return i
+			}
+			continue
+		}
+		s := min(t.Video.Width*t.Video.Height, 1<<40)
+		if t.Default {
+			s += 1 << 41
+		}
+		if t.Packets != 0 {
+			s += 1 << 42
+		}
+		if s > score {
+			best, score = i, s
+		}
+	}
+	return best
+}
+
+func noVideo(tracks []container.Track, id int) error {
+	var have []string
+	for i := range tracks {
+		have = append(have, fmt.Sprintf("%d (%v %s)", tracks[i].ID, tracks[i].Kind, tracks[i].Codec))
+	}
+	what := "no video track"
+	if id != 0 {
+		what = fmt.Sprintf("no video track with ID %d", id)
+	}
+	return fmt.Errorf("sprocket: %s; tracks: %s: %w", what, strings.Join(have, ", "), container.ErrUnsupported)
+}
+
+// Close frees the decoder, and closes the file if Open opened it. Calls still running end with an error or their result, and what
+// they use is freed as the last of them ends; later ones return ErrClosed. Metadata, Index and Stats still answer.
+func (d *VideoDecoder) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	return d.release()
+}
+
+// release frees everything once the decoder is closed and no call runs. The mutex is held.
+func (d *VideoDecoder) release() error {
+	if !d.closed || d.calls > 0 {
+		return nil
+	}
+	var errs []error
+	for _, w := range d.idle {
+		errs = append(errs, w.dec.Close())
+	}
+	d.idle = nil
+	errs = append(errs, d.demuxer.Close())
+	if d.owned != nil {
+		errs = append(errs, d.owned.Close())
+	}
+	return errors.Join(errs...)
+}
+
+var _ io.Closer = (*VideoDecoder)(nil)

@@ -1,0 +1,128 @@
+package sprocket
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/sprocket-video/sprocket/codec"
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/seek"
+	"github.com/sprocket-video/sprocket/source"
+	"github.com/sprocket-video/sprocket/tensor"
+)
+
+// VideoDecoder gives the frames of one video track. It is safe for concurrent use.
+//
+// It keeps no position: every call is planned from the index alone, so calls can be mixed in any order.
+// Frame numbers count from 0 in presentation order; negative ones count from the end.
+type VideoDecoder struct {
+	opts    VideoOptions
+	src     *source.Counter
+	owned   io.Closer
+	demuxer container.SeekableDemuxer
+	track   int
+	info    *container.Track
+	index   *seek.Table
+	backend codec.Backend
+	pixels  codec.Pixels
+	stats   counters
+	views   sync.Pool // *tensor.Tensor, for slots of batches
+
+	mu     sync.Mutex
+	idle   []*worker // decoders at rest, ready for a key packet
+	calls  int       // running now
+	closed bool
+}
+
+// FrameInfo is what is known about a frame beside its pixels.
+type FrameInfo struct {
+	N             int             // frame number
+	Ticks         container.Ticks // presentation time in the track's timebase
+	DurationTicks container.Ticks // until the next frame, in the track's timebase
+	PTS           time.Duration   // presentation time, rounded up: asked for at this time, the frame is found again
+	Duration      time.Duration   // until the next frame
+	Key           bool            // its packet is a key packet
+	Damaged       bool            // parts of the picture are invented (only with VideoOptions.KeepDamaged)
+}
+
+// Frame is one decoded frame. The tensor is the caller's: shape (C, H, W) or (H, W, C), or (bytes) for native planes.
+type Frame struct {
+	FrameInfo
+	*tensor.Tensor
+	// PixelFormat is the decoder's native format, by FFmpeg's name.
+	PixelFormat string
+	// NativeWidth and NativeHeight are the size of the decoded picture, before turning and scaling.
+	NativeWidth, NativeHeight int
+}
+
+// FrameBatch is several decoded frames of one size: Tensor has shape (N, C, H, W) or (N, H, W, C).
+// Slot i holds the i-th frame that was asked for, described by Frames[i].
+type FrameBatch struct {
+	*tensor.Tensor
+	Frames []FrameInfo
+	// Errs is nil when every slot is good. Otherwise Errs[i] says why slot i, then undefined, has no frame.
+	Errs []error
+}
+
+// Len returns the number of frames.
+func (d *VideoDecoder) Len() int { return d.index.Len() }
+
+// Index returns the index that requests are planned from.
+func (d *VideoDecoder) Index() seek.Index { return d.index }
+
+// Track describes the track that is decoded.
+func (d *VideoDecoder) Track() container.Track { return *d.info }
+
+// Warnings returns the faults that the container's tables have, as located errors.
+func (d *VideoDecoder) Warnings() []error {
+	if w, ok := d.demuxer.(container.Warner); ok {
+		return w.Warnings()
+	}
+	return nil
+}
+
+func (d *VideoDecoder) frameInfo(f seek.Frame) FrameInfo {
+	tb := d.index.Timebase()
+	pts := tb.Duration(f.PTS)
+	return FrameInfo{
+		N: f.N, Key: f.Key,
+		Ticks: f.PTS, DurationTicks: f.Duration,
+		PTS: pts, Duration: tb.Duration(f.PTS+f.Duration) - pts,
+	}
+}
+
+func (d *VideoDecoder) workers() int {
+	if d.opts.Workers > 0 {
+		return d.opts.Workers
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// enter counts a call in; leave must follow when there is no error.
+func (d *VideoDecoder) enter() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return ErrClosed
+	}
+	d.calls++
+	return nil
+}
+
+func (d *VideoDecoder) leave() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls--
+	_ = d.release() // Close has returned; there is nobody to tell
+}
+
+// frameError says which frame failed.
+func frameError(f seek.Frame, err error) error {
+	return fmt.Errorf("sprocket: frame %d: %w", f.N, err)
+}
+
+// first is where listing begins.
+func (d *VideoDecoder) first() container.PacketInfo { return container.PacketInfo{Track: d.track} }
