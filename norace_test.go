@@ -1,0 +1,5 @@
+//go:build !race
+
+package sprocket
+
+const raceEnabled = false
