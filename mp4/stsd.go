@@ -87,13 +87,13 @@ func (e *entry) readVisual(b box) bool {
 	return true
 }
 
-// reduce returns a/b in lowest terms.
+// reduce returns a/b in lowest terms, or 0/0 where that makes no sense or does not fit.
 func reduce(a, b int64) container.Ratio {
 	x, y := a, b
 	for y != 0 {
 		x, y = y, x%y
 	}
-	if x == 0 || b/x > math.MaxInt32 || a/x > math.MaxInt32 {
+	if a <= 0 || b <= 0 || b/x > math.MaxInt32 || a/x > math.MaxInt32 {
 		return container.Ratio{}
 	}
 	return container.Ratio{Num: int(a / x), Den: int(b / x)}
@@ -153,6 +153,9 @@ func (e *entry) readAudio(b box, version byte) bool {
 	} else {
 		a.BitsPerSample = 0
 	}
+	if e.Codec == "amr_nb" || e.Codec == "amr_wb" {
+		a.Channels = 1 // 3GPP TS 26.244, 6.5: the field always says 2, the sound is mono
+	}
 	if a.SampleRate == 0 && e.t.timescale < 1<<31 {
 		a.SampleRate = int(e.t.timescale)
 	}
@@ -204,11 +207,8 @@ func (e *entry) readChild(c box) {
 		}
 	case "pasp":
 		if len(c.body) >= 8 {
-			h, v := be32(c.body), be32(c.body[4:])
-			if h > 0 && v > 0 && h <= math.MaxInt32 && v <= math.MaxInt32 {
-				e.Video.PixelAspect = container.Ratio{Num: int(h), Den: int(v)}
-				e.aspect = true
-			}
+			e.Video.PixelAspect = reduce(int64(be32(c.body)), int64(be32(c.body[4:])))
+			e.aspect = e.Video.PixelAspect.Num > 0
 		}
 	case "colr":
 		e.readColor(c.body)
