@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/md5"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sprocket-video/sprocket"
+)
+
+func newFramehash() *cobra.Command {
+	var trackID int
+	var format string
+	cmd := &cobra.Command{
+		Use:   "framehash SOURCE",
+		Short: "Print one MD5 a decoded frame",
+		Long: "Framehash decodes a video track in presentation order and prints the MD5 of every frame in its native pixel format,\n" +
+			"in the form of FFmpeg's framemd5, neither turned nor scaled. Hashes and sizes equal those of\n" +
+			"\"ffmpeg -noautorotate -i SOURCE -map 0:v:0 -f framemd5 -\"; times are in ticks of the track's own timebase.",
+		Args: oneSource,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkTrack(cmd, trackID); err != nil {
+				return err
+			}
+			if format != "framemd5" {
+				return usagef("--format %s: only framemd5 is known", format)
+			}
+			in, err := openInput(cmd.Context(), args[0], cmd.InOrStdin())
+			if err != nil {
+				return err
+			}
+			err = framehash(cmd.Context(), in, trackID, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			if e := in.close(); err == nil {
+				err = e
+			}
+			return about(args[0], err)
+		},
+	}
+	cmd.Flags().IntVar(&trackID, "track", 0, "the video track with this `ID`")
+	cmd.Flags().StringVar(&format, "format", "framemd5", "form of the output")
+	return cmd
+}
+
+// checkTrack checks the value of --track, where it is given.
+func checkTrack(cmd *cobra.Command, id int) error {
+	if cmd.Flags().Changed("track") && id <= 0 {
+		return usagef("--track %d: IDs are positive; inspect lists them", id)
+	}
+	return nil
+}
+
+// framehash writes the hash of every frame. Frames that cannot be decoded are left out, and are an error at the end.
+func framehash(ctx context.Context, in *input, trackID int, out, stderr io.Writer) (err error) {
+	d, err := openVideo(ctx, in, &sprocket.VideoOptions{Track: trackID, Native: true, KeepDamaged: true})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := d.Close(); err == nil {
+			err = e
+		}
+	}()
+	p := newProgress(stderr, "frame", d.Len())
+	defer p.end()
+	w := bufio.NewWriterSize(out, 64<<10)
+	var line []byte
+	var failed failures
+	began := false
+	for f, err := range d.Frames(ctx) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p.add(1)
+		if err != nil {
+			failed.add(err)
+			continue
+		}
+		if !began {
+			began = true
+			line = appendHashHeader(line[:0], d, f)
+			if _, err := w.Write(line); err != nil {
+				return err
+			}
+		}
+		data := f.Bytes()
+		line = fmt.Appendf(line[:0], "0, %10d, %10d, %8d, %8d, %x\n", f.Ticks, f.Ticks, f.DurationTicks, len(data), md5.Sum(data))
+		if _, err := w.Write(line); err != nil {
+			return err
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return failed.err(d.Len())
+}
+
+// appendHashHeader appends what FFmpeg's framehash muxer writes first.
+func appendHashHeader(b []byte, d *sprocket.VideoDecoder, f *sprocket.Frame) []byte {
+	t := d.Track()
+	sar := t.Video.PixelAspect
+	if sar.Num <= 0 || sar.Den <= 0 {
+		sar.Num, sar.Den = 0, 1
+	}
+	b = append(b, "#format: frame checksums\n#version: 2\n#hash: MD5\n"...)
+	b = fmt.Appendf(b, "#software: sprocket %s\n", version())
+	b = fmt.Appendf(b, "#tb 0: %v\n#media_type 0: video\n#codec_id 0: rawvideo\n", t.Timebase)
+	b = fmt.Appendf(b, "#dimensions 0: %dx%d\n#sar 0: %d/%d\n", f.NativeWidth, f.NativeHeight, sar.Num, sar.Den)
+	return append(b, "#stream#, dts,        pts, duration,     size, hash\n"...)
+}
+
+// failures are the errors of some of many frames. It keeps the first.
+type failures struct {
+	first error
+	count int
+}
+
+func (f *failures) add(err error) {
+	if f.count++; f.first == nil {
+		f.first = err
+	}
+}
+
+func (f *failures) err(total int) error {
+	if f.count > 1 {
+		return fmt.Errorf("%w (and %d more of %d frames)", f.first, f.count-1, total)
+	}
+	return f.first
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/sprocket-video/sprocket"
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/source"
+)
+
+// maxStdin bounds what is read of a standard input that is not a file.
+const maxStdin = 4 << 30
+
+// input is an open SOURCE.
+type input struct {
+	name string
+	*source.Counter
+	close func() error
+}
+
+// openInput opens what SOURCE names.
+func openInput(ctx context.Context, name string, stdin io.Reader) (*input, error) {
+	if name == "-" {
+		return openStdin(ctx, stdin)
+	}
+	if scheme, _, ok := strings.Cut(name, "://"); ok {
+		return nil, fmt.Errorf("%s: scheme %q: %w", name, scheme, container.ErrUnsupported)
+	}
+	f, err := source.OpenFile(name)
+	if err != nil {
+		return nil, about(name, err)
+	}
+	return &input{name, source.Count(f), f.Close}, nil
+}
+
+// openStdin reads standard input in place where it is a file, and into memory where it is a pipe.
+func openStdin(ctx context.Context, stdin io.Reader) (*input, error) {
+	if f, ok := stdin.(*os.File); ok {
+		if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+			return &input{"-", source.Count(io.NewSectionReader(f, 0, st.Size())), func() error { return nil }}, nil
+		}
+	}
+	data, err := io.ReadAll(io.LimitReader(stdin, maxStdin+1))
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, about("-", err)
+	}
+	if len(data) > maxStdin {
+		return nil, fmt.Errorf("-: more than %s from a pipe: %w", formatBytes(maxStdin), container.ErrLimit)
+	}
+	return &input{"-", source.Count(bytes.NewReader(data)), func() error { return nil }}, nil
+}
+
+// about says which input an error is about, once.
+func about(name string, err error) error {
+	var usage *usageError
+	if err == nil || errors.As(err, &usage) {
+		return err
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) && path.Path == name {
+		err = path.Err
+	}
+	return &inputError{name, err}
+}
+
+// inputError is an error of an input.
+type inputError struct {
+	name string
+	err  error
+}
+
+func (e *inputError) Error() string {
+	text := strings.TrimPrefix(e.err.Error(), "sprocket: ")
+	return e.name + ": " + strings.TrimPrefix(text, "open "+e.name+": ")
+}
+
+func (e *inputError) Unwrap() error { return e.err }
+
+// media is an input whose tracks and packets are known.
+type media struct {
+	*input
+	demuxer container.SeekableDemuxer
+	format  string
+	opened  source.Counts // what opening read
+	took    time.Duration // and how long it took
+}
+
+// openMedia opens an input without any codec. Tables are kept of the tracks that pick returns; nil is all.
+func openMedia(ctx context.Context, name string, stdin io.Reader, pick func([]container.Track) []int) (*media, error) {
+	in, err := openInput(ctx, name, stdin)
+	if err != nil {
+		return nil, err
+	}
+	m := &media{input: in}
+	if err := m.open(ctx, pick); err != nil {
+		_ = in.close() // the first error is the one to report
+		return nil, about(name, err)
+	}
+	return m, nil
+}
+
+func (m *media) open(ctx context.Context, pick func([]container.Track) []int) error {
+	var formats []container.Format
+	for _, f := range sprocket.Formats() {
+		formats = append(formats, namedFormat{f, &m.format})
+	}
+	start := time.Now()
+	d, err := container.Open(ctx, m.Counter, formats, &container.Options{Select: pick})
+	m.took = time.Since(start)
+	m.opened = m.Counts()
+	if err != nil {
+		return err
+	}
+	var ok bool
+	if m.demuxer, ok = d.(container.SeekableDemuxer); !ok {
+		_ = d.Close() // nothing was read
+		return container.ErrNotSeekable
+	}
+	return nil
+}
+
+// Close closes the demuxer and the input.
+func (m *media) Close() error { return errors.Join(m.demuxer.Close(), m.input.close()) }
+
+// namedFormat notes its name when it is the one that opens.
+type namedFormat struct {
+	container.Format
+	name *string
+}
+
+func (f namedFormat) Open(ctx context.Context, src source.Source, o *container.Options) (container.Demuxer, error) {
+	d, err := f.Format.Open(ctx, src, o)
+	if err == nil {
+		*f.name = f.Name()
+	}
+	return d, err
+}
+
+// trackByID returns the index of the track with an ID, or a usage error that lists those there are.
+func trackByID(tracks []container.Track, id int, kinds ...container.Kind) (int, error) {
+	var have []string
+	for i := range tracks {
+		t := &tracks[i]
+		if t.ID == id && (len(kinds) == 0 || t.Kind == kinds[0]) {
+			return i, nil
+		}
+		have = append(have, fmt.Sprintf("%d (%v)", t.ID, t.Kind))
+	}
+	what := "track"
+	if len(kinds) > 0 {
+		what = kinds[0].String() + " track"
+	}
+	return 0, usagef("--track %d: no %s has this ID; tracks: %s", id, what, strings.Join(have, ", "))
+}
+
+// openVideo opens the video decoder of an input. Close both: the decoder first.
+func openVideo(ctx context.Context, in *input, o *sprocket.VideoOptions) (*sprocket.VideoDecoder, error) {
+	d, err := sprocket.OpenVideo(ctx, in.Counter, o)
+	if err == nil {
+		return d, nil
+	}
+	if o.Track != 0 { // is it the input's fault, or the flag's?
+		if c, e := container.Open(ctx, in.Counter, sprocket.Formats(), &container.Options{Select: func([]container.Track) []int { return []int{} }}); e == nil {
+			_, wrong := trackByID(c.Tracks(), o.Track, container.Video)
+			if e := errors.Join(wrong, c.Close()); e != nil {
+				return nil, e
+			}
+		}
+	}
+	return nil, about(in.name, err)
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/internal/bitstream"
+	"github.com/sprocket-video/sprocket/seek"
+)
+
+func newInspect() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "inspect SOURCE",
+		Short: "Tell what is in a media file and what it costs to get at it",
+		Long: "Inspect lists the tracks, their codecs, times, rates and GOP structure, the index and what it cost to build,\n" +
+			"and the faults of the file. It reads the container's tables and the first bytes of a few key packets; it decodes nothing.",
+		Args: oneSource,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := openMedia(cmd.Context(), args[0], cmd.InOrStdin(), nil)
+			if err != nil {
+				return err
+			}
+			r, err := inspect(cmd.Context(), m)
+			if err != nil {
+				_ = m.Close() // the first error is the one to report
+				return about(args[0], err)
+			}
+			if err := m.Close(); err != nil {
+				return about(args[0], err)
+			}
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetEscapeHTML(false)
+				e.SetIndent("", "  ")
+				err = e.Encode(r)
+			} else {
+				_, err = cmd.OutOrStdout().Write(r.appendText(nil))
+			}
+			if err != nil {
+				return err
+			}
+			return r.fault()
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// fault returns the first error of a track, for the exit status.
+func (r *report) fault() error {
+	for i := range r.Tracks {
+		if t := &r.Tracks[i]; t.Error != "" {
+			return fmt.Errorf("%s: track %d: %s", r.Source, t.ID, t.Error)
+		}
+	}
+	return nil
+}
+
+// inspect looks at all tracks. What is wrong with one track is in its report; err is what stopped the work.
+func inspect(ctx context.Context, m *media) (*report, error) {
+	r := &report{
+		Source: printable(m.name), Bytes: m.Size(), Format: m.format,
+		Open: cost{m.opened, m.took.Seconds()}, Tracks: []trackReport{}, Warnings: []string{},
+	}
+	for i := range m.demuxer.Tracks() {
+		t, err := m.inspectTrack(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		r.Tracks = append(r.Tracks, t)
+		if t.Start != nil && t.Duration != nil {
+			end := *t.Start + *t.Duration
+			if r.Duration == nil || end > *r.Duration {
+				r.Duration = &end
+			}
+		}
+	}
+	if w, ok := m.demuxer.(container.Warner); ok {
+		for _, err := range w.Warnings() {
+			r.Warnings = append(r.Warnings, oneLine(err))
+		}
+	}
+	return r, nil
+}
+
+func (m *media) inspectTrack(ctx context.Context, track int) (trackReport, error) {
+	t := &m.demuxer.Tracks()[track]
+	r := describe(t)
+	s, err := scanPackets(ctx, m.demuxer, track, m.Size())
+	if e := r.note(ctx, err); e != nil {
+		return r, e
+	}
+	r.addScan(s)
+
+	before, start := m.Counts(), time.Now()
+	x, err := seek.Build(ctx, m.demuxer, track)
+	if e := r.note(ctx, err); e != nil || err != nil {
+		return r, e
+	}
+	r.Index = &indexReport{Kind: x.Kind().String(), Bytes: x.Bytes(), Cost: since(m.Counter, before, start)}
+	if x.Packets() > 0 {
+		r.Index.BytesPerPacket = float64(x.Bytes()) / float64(x.Packets())
+	}
+	end := r.addTimes(x)
+	if t.Kind != container.Video {
+		return r, nil
+	}
+	r.Frames = known(x.Len(), true)
+	r.Video.setRate(x)
+	r.Video.Reorder = s.reorder
+	if s.haveKey {
+		s.closeGOP(end)
+		r.GOP = &s.gop
+		r.GOP.Keys = m.lookAtKeys(ctx, track, s.lookAt)
+		r.GOP.Structure = structure(s, &r.GOP.Keys)
+	}
+	return r, ctx.Err()
+}
+
+// note keeps an error of the track, and returns one that must end the work.
+func (r *trackReport) note(ctx context.Context, err error) error {
+	if err != nil && r.Error == "" {
+		r.Error = oneLine(err)
+	}
+	return ctx.Err()
+}
+
+// describe says what the headers tell.
+func describe(t *container.Track) trackReport {
+	r := trackReport{
+		ID: t.ID, Kind: t.Kind, Codec: t.Codec, FourCC: printable(t.FourCC), Enabled: t.Enabled, Default: t.Default,
+		Language: printable(t.Language), Handler: printable(t.Handler), Timebase: t.Timebase,
+		Descriptions: len(t.Descriptions), ConfigBytes: len(t.Config), Encryption: encryption(t.Encryption),
+		Header: headerReport{
+			Packets: known(t.Packets, t.Packets >= 0), Start: seconds(t.Timebase, t.Start),
+			Duration: seconds(t.Timebase, t.Duration), BitRate: positive(t.BitRate),
+		},
+	}
+	switch v, a := &t.Video, &t.Audio; t.Kind {
+	case container.Video:
+		r.Video = &videoReport{
+			Width: v.Width, Height: v.Height, DisplayWidth: v.Width, DisplayHeight: v.Height,
+			Rotation: t.Orientation.Degrees, Mirror: t.Orientation.Mirror,
+			PixelAspect: known(v.PixelAspect.String(), v.PixelAspect.Num > 0 && v.PixelAspect.Den > 0),
+			BitDepth:    positive(v.BitDepth), Chroma: text(v.Chroma),
+			Profile: known(v.Profile, v.Profile >= 0), ProfileName: profileName(t.Codec, v.Profile),
+			Level: known(v.Level, v.Level >= 0), LevelName: levelName(t.Codec, v.Level),
+			Color: color(v.Color),
+		}
+		if t.Orientation.Swaps() {
+			r.Video.DisplayWidth, r.Video.DisplayHeight = v.Height, v.Width
+		}
+	case container.Audio:
+		r.Audio = &audioReport{
+			SampleRate: a.SampleRate, Channels: a.Channels, BitsPerSample: positive(a.BitsPerSample),
+			Profile: known(a.Profile, a.Profile >= 0), ProfileName: profileName(t.Codec, a.Profile),
+		}
+	}
+	return r
+}
+
+func (r *trackReport) addScan(s *scan) {
+	r.Packets, r.Keys, r.Discarded, r.Corrupt, r.BeyondEnd = s.packets, s.keys, s.discarded, s.corrupt, s.beyondEnd
+	r.Disposable = known(s.disposable, s.tellsDisposable)
+	r.PayloadBytes = s.bytes
+	r.sizes = s.bins.means()
+}
+
+// addTimes says when the track begins and how long it lasts, and returns the end.
+func (r *trackReport) addTimes(x *seek.Table) container.Ticks {
+	if x.Len() == 0 {
+		return container.NoTicks
+	}
+	first, err1 := x.Frame(0)
+	last, err2 := x.Frame(x.Len() - 1)
+	if err := errors.Join(err1, err2); err != nil { // both are in range
+		return container.NoTicks
+	}
+	end := last.PTS + last.Duration
+	r.StartTicks, r.Start = ticks(first.PTS), seconds(r.Timebase, first.PTS)
+	r.DurationTicks, r.Duration = ticks(end-first.PTS), seconds(r.Timebase, end-first.PTS)
+	if r.Duration != nil && *r.Duration > 0 {
+		r.BitRate = known(int64(float64(r.PayloadBytes)*8 / *r.Duration), true)
+	}
+	return end
+}
+
+// keyHead is how much of a key packet is read to classify it.
+const keyHead = 2048
+
+// lookAtKeys reads the heads of key packets to see what they really are.
+func (m *media) lookAtKeys(ctx context.Context, track int, keys []container.PacketInfo) keyReport {
+	var r keyReport
+	t := &m.demuxer.Tracks()[track]
+	before, start := m.Counts(), time.Now()
+	var p container.Packet
+	for _, info := range keys {
+		if info.Description >= len(t.Descriptions) || t.Descriptions[info.Description].Encryption.Scheme != "" {
+			continue
+		}
+		d := &t.Descriptions[info.Description]
+		head := info
+		head.Size = min(head.Size, keyHead)
+		err := m.demuxer.Read(ctx, track, head, &p)
+		class := bitstream.Inspect(d, p.Data).Class
+		if err == nil && class == bitstream.Short {
+			err = m.demuxer.Read(ctx, track, info, &p)
+			class = bitstream.Inspect(d, p.Data).Class
+		}
+		r.Count++
+		switch {
+		case err != nil:
+			r.Unreadable++
+		case class == bitstream.IDR:
+			r.IDR++
+		case class == bitstream.Open:
+			r.Open++
+		case class == bitstream.Recovery:
+			r.Recovery++
+		case class == bitstream.NotKey:
+			r.NotKey++
+		default:
+			r.Unknown++
+		}
+	}
+	r.Cost = since(m.Counter, before, start)
+	return r
+}
+
+// structure names what kind of GOPs a track has, as far as its order and the key packets looked at tell.
+func structure(s *scan, k *keyReport) string {
+	sure := k.Count - k.Unknown - k.Unreadable
+	switch {
+	case s.keys == s.packets:
+		return "intra"
+	case sure == 0 || k.NotKey > 0:
+		return "unknown"
+	case k.IDR == sure || s.gop.Leading == 0:
+		return "closed"
+	}
+	return "open"
+}
