@@ -40,7 +40,7 @@ func (c *Counter) ReadAtContext(ctx context.Context, p []byte, off int64) (int, 
 
 func (c *Counter) add(n int) {
 	c.reads.Add(1)
-	c.bytes.Add(int64(n))
+	c.bytes.Add(int64(max(n, 0)))
 }
 
 // Size returns the size of the source below.

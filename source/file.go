@@ -1,8 +1,10 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -14,20 +16,25 @@ type File struct {
 	modTime time.Time
 }
 
+var errNotRegular = errors.New("not a regular file")
+
 // OpenFile opens the named file. The size is taken once: a file that grows later still has the size it was opened with.
 func OpenFile(name string) (*File, error) {
+	// Opening a named pipe waits for its writer, so look first.
+	if st, err := os.Stat(name); err == nil && !st.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errNotRegular}
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	st, err := f.Stat()
-	if err != nil {
-		_ = f.Close() // the stat error is the one to report
-		return nil, err
+	if err == nil && !st.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: name, Err: errNotRegular}
 	}
-	if !st.Mode().IsRegular() {
-		_ = f.Close() // nothing was read
-		return nil, fmt.Errorf("open %s: not a regular file", name)
+	if err != nil {
+		_ = f.Close() // nothing was read, and err is the one to report
+		return nil, err
 	}
 	return &File{f: f, size: st.Size(), modTime: st.ModTime()}, nil
 }
@@ -37,7 +44,14 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if off >= f.size {
 		return 0, io.EOF
 	}
-	return f.f.ReadAt(p, off)
+	if off < 0 || int64(len(p)) <= f.size-off {
+		return f.f.ReadAt(p, off)
+	}
+	n, err := f.f.ReadAt(p[:f.size-off], off)
+	if err == nil {
+		err = io.EOF
+	}
+	return n, err
 }
 
 // Size returns the size in bytes at the time of opening.
