@@ -108,22 +108,25 @@ func Open(ctx context.Context, src source.Source, formats []Format, o *Options) 
 	if len(opts.Head) == 0 {
 		return nil, &Error{Format: "container", Op: "open", Offset: 0, Err: io.ErrUnexpectedEOF}
 	}
-	var errs []error
+	var refused error
 	for _, f := range formats {
 		if !f.Sniff(opts.Head) {
 			continue
 		}
 		d, err := f.Open(ctx, src, &opts)
-		if err == nil || !errors.Is(err, ErrFormat) {
-			return d, err
+		if err == nil {
+			return d, nil
 		}
-		errs = append(errs, err)
+		if !errors.Is(err, ErrFormat) {
+			return nil, err
+		}
+		if refused != nil {
+			err = fmt.Errorf("%w; %w", refused, err)
+		}
+		refused = err
 	}
-	if len(errs) == 1 {
-		return nil, errs[0]
-	}
-	if len(errs) > 1 {
-		return nil, errors.Join(errs...)
+	if refused != nil {
+		return nil, refused
 	}
 	return nil, &Error{Format: "container", Op: "open", Offset: 0, Err: fmt.Errorf("%w: begins with %q", ErrFormat, opts.Head[:min(16, len(opts.Head))])}
 }

@@ -1,5 +1,7 @@
 package container
 
+import "math"
+
 // Disposable says whether other packets need a packet.
 type Disposable uint8
 
@@ -26,8 +28,16 @@ type PacketInfo struct {
 	Corrupt     bool       // the container knows that bytes are damaged or missing
 }
 
-// End returns the time at which the packet's picture or sound ends.
-func (p *PacketInfo) End() Ticks { return p.PTS + p.Duration }
+// End returns the time at which the packet's picture or sound ends: NoTicks when it has no PTS.
+func (p *PacketInfo) End() Ticks {
+	if p.PTS == NoTicks {
+		return NoTicks
+	}
+	if p.Duration > 0 && p.PTS > math.MaxInt64-p.Duration {
+		return math.MaxInt64
+	}
+	return p.PTS + p.Duration
+}
 
 // Packet is one compressed access unit.
 type Packet struct {

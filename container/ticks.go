@@ -27,20 +27,23 @@ func (tb Timebase) Valid() bool { return tb.Num > 0 && tb.Den > 0 }
 
 // Duration converts ticks to a time.Duration, rounded up.
 // With [Timebase.Ticks] rounding down, asking for a frame at its own PTS always finds that frame,
-// for every timebase of a nanosecond or longer. Results outside the range of a Duration saturate.
+// for every timebase of a nanosecond or longer. Results outside the range of a Duration saturate, and NoTicks gives its minimum.
 func (tb Timebase) Duration(t Ticks) time.Duration {
 	if !tb.Valid() {
 		return 0
 	}
+	if t == NoTicks {
+		return math.MinInt64
+	}
 	return time.Duration(mulDiv(int64(t), tb.Num, int64(time.Second), tb.Den, 1, roundUp))
 }
 
-// Ticks converts a time.Duration to ticks, rounded down. Results outside the range of Ticks saturate.
+// Ticks converts a time.Duration to ticks, rounded down. Results outside the range of Ticks saturate; none is NoTicks.
 func (tb Timebase) Ticks(d time.Duration) Ticks {
 	if !tb.Valid() {
 		return 0
 	}
-	return Ticks(mulDiv(int64(d), tb.Den, 1, tb.Num, int64(time.Second), roundDown))
+	return max(Ticks(mulDiv(int64(d), tb.Den, 1, tb.Num, int64(time.Second), roundDown)), NoTicks+1)
 }
 
 // Seconds converts ticks to seconds as float64(t)*Num/Den: multiplied first, then divided.
@@ -52,11 +55,12 @@ func (tb Timebase) Seconds(t Ticks) float64 {
 }
 
 // Convert converts ticks to another timebase, to the nearest tick, halves away from zero.
+// Results outside the range of Ticks saturate; NoTicks stays NoTicks, and nothing else becomes it.
 func (tb Timebase) Convert(t Ticks, to Timebase) Ticks {
 	if t == NoTicks || !tb.Valid() || !to.Valid() {
 		return NoTicks
 	}
-	return Ticks(mulDiv(int64(t), tb.Num, to.Den, tb.Den, to.Num, roundNearest))
+	return max(Ticks(mulDiv(int64(t), tb.Num, to.Den, tb.Den, to.Num, roundNearest)), NoTicks+1)
 }
 
 type rounding int
@@ -75,23 +79,29 @@ func mulDiv(a, b, c, d, e int64, r rounding) int64 {
 		u = -u
 	}
 	h, l := bits.Mul64(u, uint64(b))
-	// (h,l)·c in three words.
 	h1, l1 := bits.Mul64(l, uint64(c))
+	div0, div1 := bits.Mul64(uint64(d), uint64(e))
+	if h == 0 && div0 == 0 && h1 < div1 { // nearly always
+		q, rem := bits.Div64(h1, l1, div1)
+		return round(neg, q, false, rem != 0, rem >= div1-rem, r)
+	}
+	// (h,l)·c in three words.
 	h2, l2 := bits.Mul64(h, uint64(c))
 	mid, carry := bits.Add64(h1, l2, 0)
-	num := [3]uint64{h2 + carry, mid, l1}
+	div := u128{div0, div1}
+	q, rem, over := divide([3]uint64{h2 + carry, mid, l1}, div)
+	return round(neg, q, over, rem != u128{}, !less(rem, sub(div, rem)), r)
+}
 
-	var div u128
-	div[0], div[1] = bits.Mul64(uint64(d), uint64(e))
-	q, rem, over := divide(num, div)
-	up := false
+// round returns q, the magnitude of a quotient, rounded, saturated where it is over, and with its sign.
+// Inexact says that something is left, half that it is a half or more.
+func round(neg bool, q uint64, over, inexact, half bool, r rounding) int64 {
+	up := half
 	switch r {
 	case roundDown:
-		up = neg && rem != zero128
+		up = neg && inexact
 	case roundUp:
-		up = !neg && rem != zero128
-	case roundNearest:
-		up = !less(rem, sub(div, rem)) // rem >= div-rem
+		up = !neg && inexact
 	}
 	if up {
 		q++
@@ -109,8 +119,6 @@ func mulDiv(a, b, c, d, e int64, r rounding) int64 {
 }
 
 type u128 = [2]uint64 // high word first
-
-var zero128 u128
 
 func less(a, b u128) bool { return a[0] < b[0] || a[0] == b[0] && a[1] < b[1] }
 
