@@ -1,6 +1,7 @@
 package mp4
 
 import (
+	"math"
 	"sort"
 
 	"github.com/sprocket-video/sprocket/container"
@@ -42,8 +43,8 @@ type span struct {
 
 // mediaCursor goes through the packets of a media.
 type mediaCursor interface {
-	// next puts the next packet into s. It returns false after the last.
-	next(s *sample) bool
+	// next puts the next packets into s and returns how many: fewer than len(s) only before the end, where it is 0.
+	next(s []sample) int
 }
 
 // mark is where a cursor is before a packet.
@@ -86,9 +87,7 @@ func (tb *table) cursor(n int64) cursor {
 	} else {
 		c.i = 0
 	}
-	var s sample
-	for c.i < n && c.next(&s) {
-	}
+	c.skip(n - c.i)
 	return c
 }
 
@@ -98,40 +97,246 @@ func (tb *table) before(dts int64) int64 {
 	if k < 0 {
 		return 0
 	}
+	var s [stride]sample
 	c := tb.cursor(int64(k) * stride)
-	var s sample
-	for c.next(&s) && s.dts <= dts {
-	}
-	if s.dts > dts {
-		return c.i - 1
-	}
-	return c.i
+	n := c.next(s[:])
+	return int64(k)*stride + int64(sort.Search(n, func(i int) bool { return s[i].dts > dts }))
 }
 
-// scan goes through the table once. It notes where every 256th packet begins and adds up the bytes;
-// where packets hold many sound frames it counts the packets too.
+// scan notes where every 256th packet begins, and adds up the bytes. Where packets hold many sound frames it counts them.
 func (tb *table) scan() {
 	c := tb.cursor(0)
 	if tb.group > 0 {
-		tb.n = 1 << 62 // until the frames are used up
-	} else {
-		tb.marks = make([]mark, 0, tb.n/stride+1)
-	}
-	var s sample
-	for {
-		if c.i%stride == 0 && c.i < tb.n {
-			tb.marks = append(tb.marks, c.mark)
+		tb.n = math.MaxInt64 // until the frames are used up
+		var s sample
+		for more := true; more; {
+			if c.i%stride == 0 {
+				tb.marks = append(tb.marks, c.mark)
+			}
+			if more = c.nextGroup(&s); more {
+				tb.bytes += s.size
+			}
 		}
-		if !c.next(&s) {
-			break
-		}
-		tb.bytes += s.size
+		tb.n = c.i
+		return
 	}
-	tb.n = c.i
+	tb.marks = make([]mark, 0, tb.n/stride+1)
+	for ; c.i < tb.n; c.skip(stride) {
+		tb.marks = append(tb.marks, c.mark)
+	}
+	tb.bytes = tb.n * int64(tb.size)
+	for _, s := range tb.sizes {
+		tb.bytes += int64(s)
+	}
 }
 
-// next puts the next packet into s.
-func (c *cursor) next(s *sample) bool {
+// skip goes n packets on, or to the end.
+func (c *cursor) skip(n int64) {
+	if c.group > 0 {
+		var s sample
+		for ; n > 0 && c.nextGroup(&s); n-- {
+		}
+		return
+	}
+	n = min(n, c.n-c.i)
+	if c.delta.each != nil {
+		for _, d := range c.delta.each[c.i : c.i+n] {
+			c.dts += int64(d)
+		}
+	} else {
+		c.dts += c.delta.skip(n, &c.deltas, &c.deltaLeft)
+	}
+	if c.offset.runs != nil {
+		c.offset.skip(n, &c.offsets, &c.offsetLeft)
+	}
+	for n > 0 {
+		if c.left == 0 {
+			if !c.nextChunk() {
+				break
+			}
+			// Whole chunks of the run need no look at their sizes.
+			if per := int64(c.left); per > 0 && n > per {
+				if whole := min((n-1)/per, c.runEnd()-1-int64(c.chunk)); whole > 0 {
+					c.chunk += uint32(whole)
+					c.i += whole * per
+					n -= whole * per
+					c.pos = c.chunks.at(int(c.chunk))
+				}
+			}
+			continue
+		}
+		k := min(n, int64(c.left))
+		if c.sizes != nil {
+			for _, s := range c.sizes[c.i : c.i+k] {
+				c.pos += int64(s)
+			}
+		} else {
+			c.pos += k * int64(c.size)
+		}
+		c.left -= uint32(k)
+		c.i += k
+		n -= k
+	}
+}
+
+// skip goes n values on in a column of runs, of which begun have begun and left values are left in the last.
+// It returns the sum of the values.
+func (c *column) skip(n int64, begun, left *uint32) (sum int64) {
+	for n > 0 {
+		if *left == 0 {
+			*left = c.runs[*begun].count
+			*begun++
+		}
+		k := min(n, int64(*left))
+		sum += k * int64(c.runs[*begun-1].value)
+		*left -= uint32(k)
+		n -= k
+	}
+	return sum
+}
+
+// next puts the next packets into s, column by column.
+func (c *cursor) next(s []sample) int {
+	s = s[:min(int64(len(s)), c.n-c.i)]
+	if c.group > 0 {
+		n := 0
+		for n < len(s) && c.nextGroup(&s[n]) {
+			n++
+		}
+		return n
+	}
+	i := c.i
+	s = c.places(s)
+	c.times(s, i)
+	if c.keys == nil {
+		for k := range s {
+			s[k].key = true
+		}
+	} else {
+		for k := range s {
+			s[k].key = c.keys.has(i + int64(k))
+		}
+	}
+	for k := range s {
+		s[k].dep = 0
+	}
+	if i < int64(len(c.deps)) {
+		deps := c.deps[i:]
+		for k := range s[:min(len(s), len(deps))] {
+			s[k].dep = deps[k]
+		}
+	}
+	return len(s)
+}
+
+// places fills in where the packets lie, and goes on behind them. It returns those there are chunks for.
+func (c *cursor) places(s []sample) []sample {
+	for k := 0; k < len(s); {
+		if c.left == 0 {
+			if n := c.singles(s[k:]); n > 0 {
+				k += n
+				continue
+			}
+			if !c.nextChunk() {
+				return s[:k]
+			}
+			continue
+		}
+		part := s[k:min(len(s), k+int(c.left))]
+		pos, size := c.pos, int64(c.size)
+		for j := range part {
+			if c.sizes != nil {
+				size = int64(c.sizes[c.i+int64(j)])
+			}
+			p := &part[j]
+			p.pos, p.size, p.desc = pos, size, c.desc
+			pos += size
+		}
+		c.pos = pos
+		c.i += int64(len(part))
+		c.left -= uint32(len(part))
+		k += len(part)
+	}
+	return s
+}
+
+// singles is places for the rest of a run of chunks with one sample each. It returns how many those are.
+func (c *cursor) singles(s []sample) int {
+	if c.run == 0 || c.runs[c.run-1].per != 1 {
+		return 0
+	}
+	s = s[:min(int64(len(s)), c.runEnd()-1-int64(c.chunk))]
+	size := c.size
+	for j := range s {
+		c.chunk++
+		if c.sizes != nil {
+			size = c.sizes[c.i+int64(j)]
+		}
+		p := &s[j]
+		p.pos, p.size, p.desc = c.chunks.at(int(c.chunk)), int64(size), c.desc
+	}
+	c.i += int64(len(s))
+	return len(s)
+}
+
+// runEnd returns the chunk that ends the run.
+func (c *cursor) runEnd() int64 {
+	if int(c.run) < len(c.runs) {
+		return int64(c.runs[c.run].first)
+	}
+	return c.chunks.len()
+}
+
+// times fills in when the packets, of which the first is number i, are decoded and presented.
+func (c *cursor) times(s []sample, i int64) {
+	dts := c.dts
+	if c.delta.each != nil {
+		for k, d := range c.delta.each[i : i+int64(len(s))] {
+			s[k].dts, s[k].dur = dts, int64(d)
+			dts += int64(d)
+		}
+	} else {
+		for k := 0; k < len(s); {
+			n, d := c.delta.next(len(s)-k, &c.deltas, &c.deltaLeft)
+			for end := k + n; k < end; k++ {
+				s[k].dts, s[k].dur = dts, int64(d)
+				dts += int64(d)
+			}
+		}
+	}
+	c.dts = dts
+	switch {
+	case c.offset.each != nil:
+		for k, v := range c.offset.each[i : i+int64(len(s))] {
+			s[k].off = int64(int32(v))
+		}
+	case c.offset.runs != nil:
+		for k := 0; k < len(s); {
+			n, v := c.offset.next(len(s)-k, &c.offsets, &c.offsetLeft)
+			for end := k + n; k < end; k++ {
+				s[k].off = int64(int32(v))
+			}
+		}
+	default:
+		for k := range s {
+			s[k].off = 0
+		}
+	}
+}
+
+// next takes up to n equal values out of a column of runs; see skip.
+func (c *column) next(n int, begun, left *uint32) (int, uint32) {
+	if *left == 0 {
+		*left = c.runs[*begun].count
+		*begun++
+	}
+	k := min(uint32(n), *left)
+	*left -= k
+	return int(k), c.runs[*begun-1].value
+}
+
+// nextGroup puts the next packet of many sound frames into s. It returns false after the last.
+func (c *cursor) nextGroup(s *sample) bool {
 	if c.i >= c.n {
 		return false
 	}
@@ -140,67 +345,15 @@ func (c *cursor) next(s *sample) bool {
 			return false
 		}
 	}
-	s.dts, s.pos, s.desc = c.dts, c.pos, c.desc
-	if c.group > 0 {
-		return c.nextGroup(s)
-	}
-	i := c.i
-	c.i++
-	c.left--
-
-	size := int64(c.size)
-	if c.sizes != nil {
-		size = int64(c.sizes[i])
-	}
-	s.size = size
-	c.pos += size
-
-	if c.delta.each != nil {
-		s.dur = int64(c.delta.each[i])
-	} else {
-		if c.deltaLeft == 0 {
-			c.deltaLeft = c.delta.runs[c.deltas].count
-			c.deltas++
-		}
-		c.deltaLeft--
-		s.dur = int64(c.delta.runs[c.deltas-1].value)
-	}
-	c.dts += s.dur
-
-	if c.offset.each != nil {
-		s.off = int64(int32(c.offset.each[i]))
-	} else if c.offset.runs != nil {
-		if c.offsetLeft == 0 {
-			c.offsetLeft = c.offset.runs[c.offsets].count
-			c.offsets++
-		}
-		c.offsetLeft--
-		s.off = int64(int32(c.offset.runs[c.offsets-1].value))
-	} else {
-		s.off = 0
-	}
-
-	s.key = c.keys == nil || c.keys.has(i)
-	s.dep = 0
-	if i < int64(len(c.deps)) {
-		s.dep = c.deps[i]
-	}
-	return true
-}
-
-// nextGroup puts the next packet of many sound frames into s.
-func (c *cursor) nextGroup(s *sample) bool {
 	frames := min(c.group, int64(c.left), c.frames-c.frame)
-	pieces := frames / c.piece.samples
 	if frames == 0 {
 		return false
 	}
+	pieces := frames / c.piece.samples
 	if pieces == 0 {
 		pieces = 1 // the chunk ends in the middle of one: take it whole, it is what is there
 	}
-	s.off, s.dep, s.key = 0, 0, true
-	s.dur = frames
-	s.size = pieces * c.piece.bytes
+	*s = sample{dts: c.dts, dur: frames, pos: c.pos, size: pieces * c.piece.bytes, desc: c.desc, key: true}
 	c.i++
 	c.left -= uint32(frames)
 	c.frame += frames

@@ -75,14 +75,19 @@ func (d *Demuxer) List(ctx context.Context, track int, from container.PacketInfo
 			return
 		}
 		p := container.PacketInfo{Track: track}
-		for c := l.at(from.N); c.next(&p); {
-			if p.N&0xffff == 0 && ctx.Err() != nil {
-				yield(container.PacketInfo{}, ctx.Err())
+		for c := l.at(from.N); c.more(); c.block = nil {
+			if err := ctx.Err(); err != nil {
+				yield(container.PacketInfo{}, err)
 				return
 			}
-			p.Corrupt = p.Pos+int64(p.Size) > d.size
-			if !yield(p, nil) {
-				return
+			g := &l.segs[c.seg]
+			for i := range c.block {
+				g.fill(&p, &c.block[i], c.n, l.shift)
+				p.Corrupt = p.Pos+int64(p.Size) > d.size
+				c.n++
+				if !yield(p, nil) {
+					return
+				}
 			}
 		}
 	}

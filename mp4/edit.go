@@ -181,10 +181,7 @@ func (g *segmenter) add(move, from, to int64) bool {
 func (g *segmenter) firstFor(from int64) int64 {
 	if g.audio {
 		from -= g.second
-		var s sample
-		if g.m.at(0).next(&s) {
-			from = max(from, s.dts)
-		}
+		from = max(from, 0)
 	}
 	for k := g.m.before(from) - 1; k > 0 && g.budget >= 0; k-- {
 		g.budget--
@@ -195,8 +192,8 @@ func (g *segmenter) firstFor(from int64) int64 {
 			return k
 		}
 		g.budget -= stride
-		var s sample
-		if g.m.at(k).next(&s) && s.dts+s.off <= from {
+		var s [1]sample
+		if g.m.at(k).next(s[:]) == 1 && s[0].dts+s[0].off <= from {
 			return k
 		}
 	}
@@ -216,14 +213,21 @@ func (g *segmenter) endFor(first, to int64) int64 {
 		wait = 2
 	}
 	c := g.m.at(k)
-	var s sample
-	for ; c.next(&s) && g.budget >= 0; k++ {
-		g.budget--
-		if s.dts+s.off+s.dur >= to && (s.key || g.audio) {
-			if wait--; wait == 0 {
-				return k + 1
+	for block := make([]sample, blockLen); g.budget >= 0; {
+		n := c.next(block)
+		if n == 0 {
+			break
+		}
+		g.budget -= int64(n)
+		for i := range block[:n] {
+			s := &block[i]
+			if s.dts+s.off+s.dur >= to && (s.key || g.audio) {
+				if wait--; wait == 0 {
+					return k + int64(i) + 1
+				}
 			}
 		}
+		k += int64(n)
 	}
 	return g.n
 }
@@ -248,18 +252,23 @@ func (g *segmenter) firstPTS() container.Ticks {
 // end returns the media time at which the last packet ends.
 func (tb *table) end() int64 {
 	c := tb.cursor(tb.n - 1)
-	var s sample
-	c.next(&s)
-	return s.dts + s.dur
+	var s [1]sample
+	c.next(s[:])
+	return s[0].dts + s[0].dur
 }
+
+// blockLen is how many packets are taken out of a media at a time.
+const blockLen = 32
 
 // listCursor goes through a list.
 type listCursor struct {
-	l    *list
-	c    mediaCursor
-	seg  int
-	left int64 // packets of the segment
-	n    int64
+	l     *list
+	c     mediaCursor
+	seg   int
+	left  int64 // packets of the segment that are not in block
+	n     int64 // number of block[0]
+	block []sample
+	buf   [blockLen]sample
 }
 
 // at returns a cursor whose first packet is number n.
@@ -275,8 +284,11 @@ func (l *list) at(n int64) *listCursor {
 	return c
 }
 
-// next fills p, but for its Track, with the next packet. It returns false after the last.
-func (c *listCursor) next(p *container.PacketInfo) bool {
+// more makes sure that there is a packet in block. It returns false after the last.
+func (c *listCursor) more() bool {
+	if len(c.block) > 0 {
+		return true
+	}
 	for c.left == 0 {
 		if c.seg+1 >= len(c.l.segs) {
 			return false
@@ -285,17 +297,29 @@ func (c *listCursor) next(p *container.PacketInfo) bool {
 		s := &c.l.segs[c.seg]
 		c.c, c.left = c.l.media.at(s.first), s.length()
 	}
-	var s sample
-	if !c.c.next(&s) {
-		c.left = 0
-		c.seg = len(c.l.segs)
+	n := c.c.next(c.buf[:min(c.left, blockLen)])
+	c.block = c.buf[:n]
+	c.left -= int64(n)
+	return n > 0
+}
+
+// next fills p, but for its Track, with the next packet. It returns false after the last.
+func (c *listCursor) next(p *container.PacketInfo) bool {
+	if !c.more() {
 		return false
 	}
-	g := &c.l.segs[c.seg]
+	c.l.segs[c.seg].fill(p, &c.block[0], c.n, c.l.shift)
+	c.block = c.block[1:]
+	c.n++
+	return true
+}
+
+// fill fills p, but for its Track, with what s says, as packet number n.
+func (g *segment) fill(p *container.PacketInfo, s *sample, n, shift int64) {
 	cts := s.dts + s.off
-	p.N = c.n
+	p.N = n
 	p.PTS = container.Ticks(cts + g.move)
-	p.DTS = container.Ticks(s.dts - c.l.shift + g.move)
+	p.DTS = container.Ticks(s.dts - shift + g.move)
 	p.Duration = container.Ticks(s.dur)
 	p.Pos = s.pos
 	p.Size = int(s.size)
@@ -303,7 +327,4 @@ func (c *listCursor) next(p *container.PacketInfo) bool {
 	p.Disposable = disposable(s.dep)
 	p.Key = s.key
 	p.Discard = cts >= g.to || cts < g.from && !(g.straddle && cts+s.dur > g.from)
-	c.n++
-	c.left--
-	return true
 }
