@@ -56,7 +56,9 @@ func (d *VideoDecoder) acquire(ctx context.Context, description int) (*worker, e
 
 func (d *VideoDecoder) openDecoder(ctx context.Context, description int) (codec.VideoDecoder, error) {
 	d.stats.opened.Add(1)
-	return d.backend.OpenVideo(ctx, d.info, &codec.VideoOptions{Threads: d.opts.Threads, Description: description})
+	return d.backend.OpenVideo(ctx, d.info, &codec.VideoOptions{
+		Threads: d.opts.Threads, Description: description, ReorderDepth: d.index.ReorderDepth(),
+	})
 }
 
 // rest resets a worker and keeps it for the next call. A worker that cannot be reset, or is one too many, is closed.

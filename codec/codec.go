@@ -138,6 +138,9 @@ type VideoOptions struct {
 	Threads int
 	// Description is the index of the sample description to open the decoder for.
 	Description int
+	// ReorderDepth is how many packets may come before a packet whose picture is shown before theirs.
+	// Where the stream itself does not tell, a decoder that is told less may give pictures up.
+	ReorderDepth int
 }
 
 // Backend opens decoders. It is safe for concurrent use.

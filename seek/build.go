@@ -1,6 +1,7 @@
 package seek
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -120,7 +121,12 @@ func (t *Table) dropUndecodable(ctx context.Context, b *builder) error {
 
 // finish sorts the packets into presentation order and packs the table.
 func (t *Table) finish(b *builder) {
-	sortByTime(b.pts, b.order)
+	decoded := b.order
+	if !slices.IsSortedFunc(b.pts, cmp.Compare) {
+		decoded = slices.Clone(b.order)
+		sortByTime(b.pts, b.order)
+		t.reorder = reorderDepth(decoded, b.order)
+	}
 	t.frames = len(b.pts)
 	t.packets = b.packets
 	t.lastDuration = b.duration
@@ -145,6 +151,21 @@ func (t *Table) finish(b *builder) {
 		}
 		t.keyPTS = keyPTS.Build()
 	}
+}
+
+// reorderDepth returns the most pictures that wait, decoded, for one shown before them. Both slices hold the same packets, in decode
+// order and in presentation order.
+func reorderDepth(decoded, shown []uint32) int {
+	depth, last := 0, 0
+	for n, packet := range shown {
+		rank := int(packet - decoded[0]) // its place in decoded, if no packet is missing there
+		if rank >= len(decoded) || decoded[rank] != packet {
+			rank, _ = slices.BinarySearch(decoded, packet)
+		}
+		last = max(last, rank)
+		depth = max(depth, last-n)
+	}
+	return depth
 }
 
 // sortByTime sorts both slices by pts, stably. Packets in decode order are nearly in presentation order, so

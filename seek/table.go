@@ -23,6 +23,7 @@ type Table struct {
 	frames       int
 	packets      int64
 	lastDuration container.Ticks
+	reorder      int
 
 	keys   []uint32      // key packets in decode order, discarded ones too; nil when allKey
 	keyPTS column.Column // of keys
@@ -48,6 +49,9 @@ func (t *Table) KeyPackets() int64 {
 	}
 	return int64(len(t.keys))
 }
+
+// ReorderDepth returns how many packets may come, in decode order, before a packet whose picture is shown before theirs.
+func (t *Table) ReorderDepth() int { return t.reorder }
 
 // Timebase returns the unit of every time of the table.
 func (t *Table) Timebase() container.Timebase { return t.tb }

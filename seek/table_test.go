@@ -186,6 +186,25 @@ func TestSortIsStableWhateverTheOrder(t *testing.T) {
 	}
 }
 
+func TestReorderDepth(t *testing.T) {
+	discarded := newFake("h264", gop(nil, -20, 0, -10, 10, 30, 20)...)
+	discarded.infos[0].Discard, discarded.infos[2].Discard = true, true
+	for _, c := range []struct {
+		name string
+		fake *fake
+		want int
+	}{
+		{"none", newFake("h264", gop(nil, 0, 10, 20)...), 0},
+		{"I P B B", newFake("h264", gop(nil, 0, 30, 10, 20)...), 1},
+		{"pyramid", newFake("h264", gop(nil, 0, 40, 20, 10, 30)...), 2},
+		{"with discarded packets", discarded, 1},
+	} {
+		if got := build(t, c.fake).ReorderDepth(); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
 func TestEmptyTrack(t *testing.T) {
 	x := build(t, newFake("h264"))
 	if _, err := x.Frame(0); !errors.Is(err, ErrRange) {
