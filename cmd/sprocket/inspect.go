@@ -152,7 +152,7 @@ func describe(t *container.Track) trackReport {
 			BitDepth:    positive(v.BitDepth), Chroma: text(v.Chroma),
 			Profile: known(v.Profile, v.Profile >= 0), ProfileName: profileName(t.Codec, v.Profile),
 			Level: known(v.Level, v.Level >= 0), LevelName: levelName(t.Codec, v.Level),
-			Color: color(v.Color),
+			Color: colorNames(v.Color),
 		}
 		if t.Orientation.Swaps() {
 			r.Video.DisplayWidth, r.Video.DisplayHeight = v.Height, v.Width

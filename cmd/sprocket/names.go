@@ -36,7 +36,7 @@ func codePoint(names map[uint8]string, v uint8) *string {
 	return known(strconv.Itoa(int(v)), true)
 }
 
-func color(c container.Color) colorReport {
+func colorNames(c container.Color) colorReport {
 	r := colorReport{
 		Primaries: codePoint(primaries, c.Primaries),
 		Transfer:  codePoint(transfers, c.Transfer),
