@@ -64,6 +64,7 @@ type segmenter struct {
 	second int64 // in ticks
 	// budget is how many packets may still be looked at. Real edit lists need a few hundred an edit.
 	budget int64
+	block  []sample
 }
 
 // buildList reads the tables of a track that is in use, and completes its description.
@@ -103,7 +104,7 @@ func presented(t *trak, l *list) (container.Ticks, bool) {
 // edited applies the edit list to a media.
 func (o *opener) edited(t *trak, mv *movie, m media) *list {
 	l := &list{media: m, start: container.NoTicks}
-	g := segmenter{l: l, m: m, n: m.len(), span: m.span(), audio: t.kind() == container.Audio, second: t.timescale}
+	g := segmenter{l: l, m: m, n: m.len(), span: m.span(), audio: t.kind() == container.Audio, second: t.timescale, block: make([]sample, blockLen)}
 	g.budget = 8*g.n + 1<<20
 	l.shift = g.span.shift
 	edits, ok := o.readEdits(t)
@@ -192,8 +193,7 @@ func (g *segmenter) firstFor(from int64) int64 {
 			return k
 		}
 		g.budget -= stride
-		var s [1]sample
-		if g.m.at(k).next(s[:]) == 1 && s[0].dts+s[0].off <= from {
+		if s := g.block[:1]; g.m.at(k).next(s) == 1 && s[0].dts+s[0].off <= from {
 			return k
 		}
 	}
@@ -213,14 +213,14 @@ func (g *segmenter) endFor(first, to int64) int64 {
 		wait = 2
 	}
 	c := g.m.at(k)
-	for block := make([]sample, blockLen); g.budget >= 0; {
-		n := c.next(block)
+	for g.budget >= 0 {
+		n := c.next(g.block)
 		if n == 0 {
 			break
 		}
 		g.budget -= int64(n)
-		for i := range block[:n] {
-			s := &block[i]
+		for i := range g.block[:n] {
+			s := &g.block[i]
 			if s.dts+s.off+s.dur >= to && (s.key || g.audio) {
 				if wait--; wait == 0 {
 					return k + int64(i) + 1

@@ -437,7 +437,7 @@ func (r *tableReader) readRandomAccess(b box) {
 // As FFmpeg does, a packet then holds up to 1024 of them, or as many whole pieces of a packed format.
 func (r *tableReader) soundFrames(stts []byte, count int64) bool {
 	tb, t := r.tb, r.t
-	if t.kind() != container.Audio || len(stts) != 8 || be32(stts[4:]) != 1 || tb.sizes != nil {
+	if t.kind() != container.Audio || len(stts) != 8 || be32(stts[4:]) != 1 || tb.size == 0 {
 		return false
 	}
 	tb.piece = t.packing

@@ -326,8 +326,9 @@ func (t *Track) elstVersion() byte {
 
 func (t *Track) elst() []byte {
 	p := U32(uint32(len(t.Edits)))
+	version := t.elstVersion()
 	for _, e := range t.Edits {
-		if t.elstVersion() == 1 {
+		if version == 1 {
 			p = append(p, U64(e.Duration, uint64(e.Time))...)
 		} else {
 			p = append(p, U32(uint32(e.Duration), uint32(int32(e.Time)))...)
