@@ -57,9 +57,11 @@ func newPackets() *cobra.Command {
 // writePackets lists the packets of a track, or of all when track is negative.
 func (m *media) writePackets(ctx context.Context, out io.Writer, track int, asJSON bool) error {
 	tracks := m.demuxer.Tracks()
-	l := &packetLines{line: make([]byte, 0, 256)}
+	l := &packetLines{}
 	for i := range tracks {
-		l.ids = append(l.ids, strconv.Itoa(tracks[i].ID))
+		id := strconv.Itoa(tracks[i].ID)
+		l.ids = append(l.ids, id)
+		l.begin = append(l.begin, `{"track":`+id+`,"n":`)
 	}
 	w := bufio.NewWriterSize(out, 256<<10)
 	write := l.appendColumns
@@ -73,7 +75,12 @@ func (m *media) writePackets(ctx context.Context, out io.Writer, track int, asJS
 			_ = w.Flush() // what was good is printed; the first error is the one to report
 			return err
 		}
-		if _, err := w.Write(write(l.line[:0], &p)); err != nil {
+		if w.Available() < maxPacketLine {
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
+		if _, err := w.Write(write(w.AvailableBuffer(), &p)); err != nil {
 			return err
 		}
 	}
@@ -86,53 +93,83 @@ func (m *media) packets(ctx context.Context, track int) iter.Seq2[container.Pack
 		return m.demuxer.List(ctx, track, container.PacketInfo{Track: track})
 	}
 	return func(yield func(container.PacketInfo, error) bool) {
-		var heads []head
+		var queues []*queue
 		for i := range m.demuxer.Tracks() {
-			next, stop := iter.Pull2(m.demuxer.List(ctx, i, container.PacketInfo{Track: i}))
-			defer stop()
-			if h := (head{next: next}); h.advance() {
-				heads = append(heads, h)
+			q := &queue{track: i}
+			if q.fill(ctx, m.demuxer) {
+				queues = append(queues, q)
 			}
 		}
-		for len(heads) > 0 {
+		for len(queues) > 0 {
 			first := 0
-			for i := range heads {
-				if heads[i].info.Pos < heads[first].info.Pos {
+			for i := range queues {
+				if queues[i].pos() < queues[first].pos() {
 					first = i
 				}
 			}
-			h := &heads[first]
-			if !yield(h.info, h.err) || h.err != nil {
+			q := queues[first]
+			if len(q.infos) == 0 {
+				yield(container.PacketInfo{}, q.err)
 				return
 			}
-			if !h.advance() {
-				heads = append(heads[:first], heads[first+1:]...)
+			if !yield(q.infos[0], nil) {
+				return
+			}
+			if q.infos = q.infos[1:]; len(q.infos) == 0 && q.err == nil && !q.fill(ctx, m.demuxer) {
+				queues = append(queues[:first], queues[first+1:]...)
 			}
 		}
 	}
 }
 
-// head is the next packet of a track.
-type head struct {
-	next func() (container.PacketInfo, error, bool)
-	info container.PacketInfo
-	err  error
+// queue is the next packets of a track. Behind them stands an error, if there was one.
+type queue struct {
+	track int
+	infos []container.PacketInfo
+	next  int64 // number of the packet behind infos
+	err   error
+	store []container.PacketInfo
 }
 
-func (h *head) advance() (ok bool) {
-	h.info, h.err, ok = h.next()
-	return ok
+// queueLength makes beginning to list cheap beside listing.
+const queueLength = 1024
+
+// fill lists the next packets. It returns false at the end.
+func (q *queue) fill(ctx context.Context, d container.SeekableDemuxer) bool {
+	q.store = q.store[:0]
+	for p, err := range d.List(ctx, q.track, container.PacketInfo{Track: q.track, N: q.next}) {
+		if err != nil {
+			q.err = err
+			break
+		}
+		q.next = p.N + 1
+		if q.store = append(q.store, p); len(q.store) == queueLength {
+			break
+		}
+	}
+	q.infos = q.store
+	return len(q.infos) > 0 || q.err != nil
+}
+
+// pos returns where the next packet is. An error comes first.
+func (q *queue) pos() int64 {
+	if len(q.infos) == 0 {
+		return -1
+	}
+	return q.infos[0].Pos
 }
 
 // packetLines formats packets without reflection: a long file has millions of them.
 type packetLines struct {
-	ids  []string // of tracks
-	line []byte
+	ids   []string // of tracks
+	begin []string // of the JSON of their packets
 }
 
+// maxPacketLine is more than any line is long.
+const maxPacketLine = 512
+
 func (l *packetLines) appendJSON(b []byte, p *container.PacketInfo) []byte {
-	b = append(append(b, `{"track":`...), l.ids[p.Track]...)
-	b = strconv.AppendInt(append(b, `,"n":`...), p.N, 10)
+	b = strconv.AppendInt(append(b, l.begin[p.Track]...), p.N, 10)
 	b = appendTicks(append(b, `,"pts":`...), p.PTS, "null")
 	b = appendTicks(append(b, `,"dts":`...), p.DTS, "null")
 	b = strconv.AppendInt(append(b, `,"dur":`...), int64(p.Duration), 10)
@@ -140,13 +177,13 @@ func (l *packetLines) appendJSON(b []byte, p *container.PacketInfo) []byte {
 	b = strconv.AppendInt(append(b, `,"size":`...), int64(p.Size), 10)
 	b = strconv.AppendBool(append(b, `,"key":`...), p.Key)
 	b = strconv.AppendBool(append(b, `,"discard":`...), p.Discard)
-	b = append(b, `,"disposable":`...)
-	if p.Disposable == container.DisposableUnknown {
-		b = append(b, "null"...)
-	} else {
-		b = strconv.AppendBool(b, p.Disposable == container.Unneeded)
+	switch p.Disposable {
+	case container.Unneeded:
+		return append(b, `,"disposable":true}`+"\n"...)
+	case container.Needed:
+		return append(b, `,"disposable":false}`+"\n"...)
 	}
-	return append(b, "}\n"...)
+	return append(b, `,"disposable":null}`+"\n"...)
 }
 
 func appendTicks(b []byte, t container.Ticks, none string) []byte {
@@ -157,8 +194,8 @@ func appendTicks(b []byte, t container.Ticks, none string) []byte {
 }
 
 func (l *packetLines) appendColumns(b []byte, p *container.PacketInfo) []byte {
-	b = append(b, "     "[:max(0, 5-len(l.ids[p.Track]))]...)
-	b = append(b, l.ids[p.Track]...)
+	id := l.ids[p.Track]
+	b = append(append(b, "     "[min(len(id), 5):]...), id...)
 	b = appendColumn(b, p.N, 8)
 	b = appendColumn(b, int64(p.PTS), 12)
 	b = appendColumn(b, int64(p.DTS), 12)

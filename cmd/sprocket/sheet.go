@@ -117,7 +117,7 @@ func (s *sheet) draw() *image.RGBA {
 		at := image.Pt(sheetMargin+i%columns*step.X, sheetMargin+sheetHeader+i/columns*step.Y)
 		inner := at.Add(cell.Sub(p.img.Rect.Size()).Div(2))
 		draw.Draw(img, p.img.Rect.Add(inner), p.img, image.Point{}, draw.Src)
-		base := at.Add(image.Pt(0, cell.Y+8))
+		base := at.Add(image.Pt(0, cell.Y+10))
 		number := sheetBright
 		if p.info.Key {
 			number = sheetAccent
