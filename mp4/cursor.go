@@ -378,6 +378,9 @@ func (c *cursor) nextChunk() bool {
 	r := &c.runs[c.run-1]
 	c.left, c.desc = r.per, r.desc
 	c.pos = c.chunks.at(int(next))
+	if r.per == 0 {
+		c.chunk = uint32(c.runEnd() - 1) // however many there are
+	}
 	return true
 }
 

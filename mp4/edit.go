@@ -90,11 +90,11 @@ func presented(t *trak, l *list) (container.Ticks, bool) {
 	var sum int64
 	for _, s := range l.segs {
 		to := s.to
+		if t.duration > 0 {
+			to = min(to, t.duration)
+		}
 		if to == math.MaxInt64 {
-			if t.duration <= 0 {
-				return 0, false
-			}
-			to = t.duration
+			return 0, false
 		}
 		sum += max(0, min(to-s.from, maxTime-sum))
 	}

@@ -245,6 +245,9 @@ func (r *tableReader) readChunks() {
 		if desc > 0 {
 			desc--
 		}
+		if n := len(runs); n > 0 && runs[n-1].per == per && (runs[n-1].desc == desc || per == 0) {
+			continue
+		}
 		runs = append(runs, chunkRun{first - 1, per, desc})
 	}
 	tb.runs = runs
