@@ -87,13 +87,16 @@ func hashFrames(ctx context.Context, d *sprocket.VideoDecoder, h hash.Hash) (int
 }
 
 func hashBatches(ctx context.Context, d *sprocket.VideoDecoder, h hash.Hash) (int, error) {
-	return d.Len(), readBatches(ctx, d, func(batch *tensor.Tensor) { h.Write(batch.Bytes()) })
+	return d.Len(), readBatches(ctx, d, newBatch(d), func(batch *tensor.Tensor) { h.Write(batch.Bytes()) })
 }
 
-// readBatches reads all frames, one batch after the other into the same tensor, and gives each to use.
-func readBatches(ctx context.Context, d *sprocket.VideoDecoder, use func(*tensor.Tensor)) error {
+func newBatch(d *sprocket.VideoDecoder) *tensor.Tensor {
 	m := d.Metadata()
-	all := tensor.New(tensor.Uint8, batchLen, m.Height, m.Width, 3)
+	return tensor.New(tensor.Uint8, batchLen, m.Height, m.Width, 3)
+}
+
+// readBatches reads all frames, one batch after the other into all, and gives each to use.
+func readBatches(ctx context.Context, d *sprocket.VideoDecoder, all *tensor.Tensor, use func(*tensor.Tensor)) error {
 	numbers := make([]int, 0, batchLen)
 	for first := 0; first < d.Len(); first += len(numbers) {
 		numbers = numbers[:0]
@@ -115,7 +118,7 @@ func childRGB(ctx context.Context, file string) (int, time.Duration, error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := readBatches(ctx, d, func(*tensor.Tensor) {}); err != nil {
+	if err := readBatches(ctx, d, newBatch(d), func(*tensor.Tensor) {}); err != nil {
 		return 0, 0, err
 	}
 	n := d.Len()
@@ -132,11 +135,12 @@ func benchAllocs(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer func() { _ = d.Close() }() // only read
+	all := newBatch(d)
 	for _, m := range []struct {
 		name string
 		read func() error
 	}{
-		{"ReadFramesAt", func() error { return readBatches(ctx, d, func(*tensor.Tensor) {}) }},
+		{"ReadFramesAt", func() error { return readBatches(ctx, d, all, func(*tensor.Tensor) {}) }},
 		{"Frames", func() error { return walkFrames(ctx, d) }},
 	} {
 		if err := m.read(); err != nil { // fills what is kept between calls
