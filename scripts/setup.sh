@@ -21,6 +21,10 @@ if ! command -v go >/dev/null 2>&1; then
 	echo "setup: Go is missing: see https://go.dev/doc/install" >&2
 	exit 1
 fi
+if [ "${CGO_ENABLED:-1}" = 0 ]; then
+	echo "setup: without cgo there is nothing to install"
+	exit 0
+fi
 first=$(missing)
 if [ -z "$first" ]; then
 	echo "setup: FFmpeg $(pkg-config --modversion libavcodec) (libavcodec) and its tools are here"
