@@ -37,12 +37,6 @@ const (
 
 func codeText(code int) string { return astiav.Error(code).Error() }
 
-// picture is what a decoded frame tells of itself. The C type sprocket_picture has the same layout.
-type picture struct {
-	token                                                int64
-	width, height, format, matrix, rng, errors, flags, _ int32
-}
-
 // coder is an open codec context with the one packet and the one frame that it works through.
 type coder struct {
 	ctx    *astiav.CodecContext
@@ -54,10 +48,14 @@ type coder struct {
 	f      *C.struct_AVFrame
 }
 
+// findDecoder returns the first software decoder of video that is there for a codec, or nil.
 func findDecoder(name string) *astiav.Codec {
 	for _, n := range decodersOf(name) {
-		if c := astiav.FindDecoderByName(n); c != nil {
-			return c
+		s := C.CString(n)
+		video := C.sprocket_is_video(s) != 0
+		C.free(unsafe.Pointer(s))
+		if video {
+			return astiav.FindDecoderByName(n)
 		}
 	}
 	return nil
@@ -65,19 +63,19 @@ func findDecoder(name string) *astiav.Codec {
 
 func hasDecoder(name string) bool { return findDecoder(name) != nil }
 
-func openCoder(d *container.Description, threads int) (*coder, error) {
+func openCoder(d *container.Description, threads, reorder int) (*coder, error) {
 	dec := findDecoder(d.Codec)
 	n := &coder{ctx: astiav.AllocCodecContext(dec), packet: astiav.AllocPacket(), frame: astiav.AllocFrame(), config: d.Config}
 	live.packets.Add(1)
 	live.frames.Add(1)
-	if err := n.open(dec, d, threads); err != nil {
+	if err := n.open(dec, d, threads, reorder); err != nil {
 		n.close()
 		return nil, err
 	}
 	return n, nil
 }
 
-func (n *coder) open(dec *astiav.Codec, d *container.Description, threads int) error {
+func (n *coder) open(dec *astiav.Codec, d *container.Description, threads, reorder int) error {
 	if n.ctx == nil || n.packet == nil || n.frame == nil {
 		return fmt.Errorf("%s", codeText(codeNoMemory))
 	}
@@ -97,7 +95,7 @@ func (n *coder) open(dec *astiav.Codec, d *container.Description, threads int) e
 	}
 	options := astiav.NewDictionary()
 	defer options.Free()
-	for key, value := range codecOptions(d, threads) {
+	for key, value := range codecOptions(d, threads, reorder) {
 		if err := options.Set(key, value, 0); err != nil {
 			return err
 		}
@@ -108,12 +106,23 @@ func (n *coder) open(dec *astiav.Codec, d *container.Description, threads int) e
 	return nil
 }
 
+// maxReorder is the largest picture buffer of H.264 and HEVC (ITU-T H.264, A.3.1; ITU-T H.265, A.4.2).
+const maxReorder = 16
+
 // codecOptions are the AVOptions of the codec context.
-func codecOptions(d *container.Description, threads int) map[string]string {
+func codecOptions(d *container.Description, threads, reorder int) map[string]string {
 	o := map[string]string{
 		"threads": strconv.Itoa(threads),
 		// Without it libavcodec withholds correct pictures for a while after a recovery point.
 		"flags": "+output_corrupt",
+	}
+	// Where the stream does not tell how far it reorders, libavcodec guesses low, and drops the pictures that prove it wrong.
+	// In strict mode it takes what the level allows instead: pictures come out later, but all of them.
+	switch {
+	case reorder > 0:
+		o["has_b_frames"] = strconv.Itoa(min(reorder, maxReorder))
+	case d.Codec == "h264":
+		o["strict"] = "strict"
 	}
 	// What the container tells of colours holds where the stream tells nothing.
 	c := d.Video.Color

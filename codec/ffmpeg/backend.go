@@ -83,7 +83,7 @@ func open(t *container.Track, o *codec.VideoOptions) (*Decoder, error) {
 	if err := supports(t, desc); err != nil {
 		return nil, err
 	}
-	n, err := openCoder(desc, min(max(opts.Threads, 1), maxThreads))
+	n, err := openCoder(desc, min(max(opts.Threads, 1), maxThreads), opts.ReorderDepth)
 	if err != nil {
 		return nil, err
 	}

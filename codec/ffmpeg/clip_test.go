@@ -52,10 +52,15 @@ var matrices = map[string]uint8{"gbr": 0, "bt709": 1, "fcc": 4, "bt470bg": 5, "s
 // loadClip lists a file with ffprobe. Packets of files other than MPEG-TS are read from where ffprobe says they are.
 func loadClip(t testing.TB, path string) *clip {
 	t.Helper()
+	ext := filepath.Ext(path)
+	return loadClipX(t, path, ext == ".ts" || ext == ".mkv" || ext == ".ivf")
+}
+
+func loadClipX(t testing.TB, path string, inData bool) *clip {
+	t.Helper()
 	args := []string{"-select_streams", "v:0", "-show_data", "-show_entries",
 		"packet=pts,dts,duration,size,pos,flags:stream=codec_name,codec_tag_string,width,height,color_range,color_space,time_base,extradata",
 		"-of", "json", path}
-	inData := strings.HasSuffix(path, ".ts") || strings.HasSuffix(path, ".264") || strings.HasSuffix(path, ".mkv") || strings.HasSuffix(path, ".ivf")
 	if inData {
 		args[4] = strings.Replace(args[4], "pos,", "pos,data,", 1)
 	}
@@ -95,6 +100,9 @@ func loadClip(t testing.TB, path string) *clip {
 		d.Video.Color.Range = container.RangeLimited
 	case "pc":
 		d.Video.Color.Range = container.RangeFull
+	}
+	if !inData && len(probe.Packets) > 0 && probe.Packets[0].Pos == "" {
+		t.Fatalf("%s: no positions", path)
 	}
 	num, den, _ := strings.Cut(s.Base, "/")
 	c.track = container.Track{ID: 1, Kind: container.Video, Description: d, Descriptions: []container.Description{d}}

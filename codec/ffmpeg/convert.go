@@ -14,13 +14,13 @@ import (
 // sliceBytes is about how much of a packed picture is made before it is spread over dst: little enough to stay in the cache.
 const sliceBytes = 128 << 10
 
-// maxKept is how many scalers a decoder keeps: for two forms of the picture, with scaling, and some.
+// maxKept is how many scalers, and how many images, a decoder keeps: for two forms of the picture, with scaling, and some.
 const maxKept = 6
 
-// converter keeps what conversions need again: scalers, the last used one first, and images in C memory.
+// converter keeps what conversions need again: scalers and images in C memory, the last used ones first.
 type converter struct {
 	scalers []keptScaler
-	images  [2]*image // one for slices, one for whole pictures
+	images  []keptImage
 	store   store
 	scaling scaling
 }
@@ -28,6 +28,11 @@ type converter struct {
 type keptScaler struct {
 	scaling
 	*scaler
+}
+
+type keptImage struct {
+	use int
+	*image
 }
 
 // target is dst as the kernels see it: steps in elements along the axes of the displayed picture.
@@ -44,9 +49,7 @@ func (c *converter) close() {
 		s.close()
 	}
 	for _, m := range c.images {
-		if m != nil {
-			m.close()
-		}
+		m.close()
 	}
 	*c = converter{}
 }
@@ -83,7 +86,11 @@ func (c *converter) scale(f *Frame, to target, px *codec.Pixels, turned *placeme
 	if packed.Channels == codec.BGR {
 		packed.Channels = codec.RGB
 	}
-	m, err := c.image(forWhole, turned.width, turned.height, format)
+	use := forWhole
+	if !turned.straight {
+		use = forTurned
+	}
+	m, err := c.image(use, turned.width, turned.height, format)
 	if err != nil {
 		return err
 	}
@@ -98,7 +105,7 @@ func (c *converter) scale(f *Frame, to target, px *codec.Pixels, turned *placeme
 	c.scaling = scaling{
 		srcWidth: int32(turned.width), srcHeight: int32(turned.height), srcFormat: format,
 		dstWidth: int32(to.width), dstHeight: int32(to.height), dstFormat: format,
-		flags: flagBilinear, matrix: c.scaling.matrix, rng: c.scaling.rng, chromaPos: -513,
+		flags: flagBilinear, matrix: matrixOf(0), rng: c.scaling.rng, chromaPos: -513,
 	}
 	straight := orient(container.Orientation{}, to.width, to.height)
 	return c.spread(m.picture(), to, px, &straight, wide)
@@ -125,6 +132,9 @@ func (c *converter) spread(src unsafe.Pointer, to target, px *codec.Pixels, at *
 		sample = 2
 	}
 	slice := min(h, max(16, sliceBytes/(w*channels*sample)&^15))
+	if h%s.align() != 0 {
+		slice = h
+	}
 	m, err := c.image(forSlices, w, slice, c.scaling.dstFormat)
 	if err != nil {
 		return err
@@ -176,21 +186,29 @@ func (c *converter) scaler() (*scaler, error) {
 // Uses of images.
 const (
 	forSlices = iota
-	forWhole
+	forWhole  // libswscale wrote into the padding of its rows
+	forTurned // the padding is zero
 )
 
-// image returns the image for a use, made anew if the last one was of another kind.
+// image returns an image for a use. It is valid until maxKept-1 others have been asked for.
 func (c *converter) image(use, width, height int, format int32) (*image, error) {
-	m := c.images[use]
-	if m != nil && m.width == width && m.height == height && m.format == format {
-		return m, nil
-	}
-	if m != nil {
-		m.close()
+	for i, m := range c.images {
+		if m.use == use && m.width == width && m.height == height && m.format == format {
+			copy(c.images[1:], c.images[:i])
+			c.images[0] = m
+			return m.image, nil
+		}
 	}
 	m, err := newImage(width, height, format)
-	c.images[use] = m
-	return m, err
+	if err != nil {
+		return nil, err
+	}
+	if len(c.images) == maxKept {
+		c.images[maxKept-1].close()
+		c.images = c.images[:maxKept-1]
+	}
+	c.images = slices.Insert(c.images, 0, keptImage{use, m})
+	return m, nil
 }
 
 // targetOf checks dst against the form for pictures of w×h pixels.

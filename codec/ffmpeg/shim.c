@@ -10,6 +10,12 @@
 #include <libswscale/swscale.h>
 #include <string.h>
 
+// Says whether a decoder decodes video, and that without hardware.
+int sprocket_is_video(const char *decoder) {
+	const AVCodec *c = avcodec_find_decoder_by_name(decoder);
+	return c && c->type == AVMEDIA_TYPE_VIDEO && !(c->capabilities & AV_CODEC_CAP_HARDWARE);
+}
+
 // The codec context comes out of go-astiav as the first field of a Go struct: make sure that it is one.
 int sprocket_prepare(AVCodecContext *c, uint32_t tag) {
 	if (!c || c->av_class != avcodec_get_class())
@@ -86,6 +92,8 @@ struct SwsContext *sprocket_sws_new(const sprocket_scaling *s, int *err) {
 	return c;
 }
 
+int sprocket_sws_align(const struct SwsContext *c) { return sws_receive_slice_alignment(c); }
+
 void sprocket_sws_free(struct SwsContext *c) { sws_freeContext(c); }
 
 // A shell is a frame that refers to no pixels of its own: sprocket_sws_rows points it at memory.
@@ -111,6 +119,8 @@ AVFrame *sprocket_image_new(int width, int height, int format) {
 	f->format = format;
 	if (av_frame_get_buffer(f, 0) < 0)
 		av_frame_free(&f);
+	else // libswscale reads pairs of pixels: the pixel after an odd row is 0 here as in FFmpeg's filters
+		memset(f->data[0], 0, (size_t)f->linesize[0] * height);
 	return f;
 }
 

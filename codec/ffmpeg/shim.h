@@ -23,6 +23,7 @@ typedef struct sprocket_scaling {
 	int32_t flags, matrix, range, chroma_pos;
 } sprocket_scaling;
 
+int sprocket_is_video(const char *decoder);
 int sprocket_prepare(struct AVCodecContext *c, uint32_t tag);
 int sprocket_send(struct AVCodecContext *c, struct AVPacket *p, const uint8_t *data, int size, int64_t token, int key,
                   const uint8_t *config, int config_size);
@@ -30,6 +31,7 @@ int sprocket_receive(struct AVCodecContext *c, struct AVFrame *f, sprocket_pictu
 void sprocket_flush(struct AVCodecContext *c);
 
 struct SwsContext *sprocket_sws_new(const sprocket_scaling *s, int *err);
+int sprocket_sws_align(const struct SwsContext *c);
 void sprocket_sws_free(struct SwsContext *c);
 struct AVFrame *sprocket_shell_new(int width, int height, int format);
 struct AVFrame *sprocket_image_new(int width, int height, int format);

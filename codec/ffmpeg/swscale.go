@@ -24,16 +24,6 @@ const (
 	flagBilinear = int32(C.SWS_BILINEAR)
 )
 
-// scaling says how a scaler is to be made. The C type sprocket_scaling has the same layout.
-type scaling struct {
-	srcWidth, srcHeight, srcFormat int32
-	dstWidth, dstHeight, dstFormat int32
-	flags                          int32
-	matrix                         int32 // AVColorSpace
-	rng                            int32 // 0 limited, 1 full, -1 as the format has it
-	chromaPos                      int32 // src_v_chr_pos
-}
-
 // scaler is a libswscale context with the frame that stands for its destination.
 type scaler struct {
 	c     *C.struct_SwsContext
@@ -55,6 +45,9 @@ func newScaler(s *scaling) (*scaler, error) {
 	live.frames.Add(1)
 	return &scaler{c, shell}, nil
 }
+
+// align returns what the height and the first row of every slice must be a multiple of, unless the slice is the picture.
+func (s *scaler) align() int { return int(C.sprocket_sws_align(s.c)) }
 
 // rows converts rows y to y+n-1 of the frame src into out, whose rows are stride bytes apart.
 func (s *scaler) rows(src unsafe.Pointer, y, n int, out unsafe.Pointer, stride int) int {
@@ -96,14 +89,6 @@ func (m *image) stride() int { return int(m.frame.linesize[0]) }
 func (m *image) close() {
 	C.sprocket_frame_free(m.frame)
 	live.frames.Add(-1)
-}
-
-// store is one call to the kernels. The C type sprocket_store has the same layout.
-type store struct {
-	srcStride             int64
-	dx, dy, dc            int64
-	width, rows, channels int32
-	wide, floats, _       int32
 }
 
 func (s *store) run(src, dst unsafe.Pointer) {
