@@ -110,7 +110,9 @@ func hostile() map[string]tm.Movie {
 		return tm.Movie{Tracks: []tm.Track{tr, gop()}}
 	}
 	return map[string]tm.Movie{
-		"stsc: no samples in a chunk":    track(map[string][]byte{"stsc": tm.U32(0, 1, 1, 0, 1)}),
+		"stsc: no samples in a chunk": track(map[string][]byte{"stsc": tm.U32(0, 1, 1, 0, 1)}),
+		"stsc: empty chunks": {Tracks: []tm.Track{{Sizes: ones(2), Deltas: []tm.Run{{Count: 2, Value: 10}}, Edits: slices.Repeat([]tm.Edit{{Duration: 100, Time: 10}}, 10000),
+			Replace: map[string][]byte{"stsc": tm.U32(0, 3, 1, 1, 1, 2, 0, 1, 900_000, 1, 1), "stco": append(tm.U32(0, 1_000_000), make([]byte, 4_000_000)...)}}}},
 		"stsc: too many in a chunk":      track(map[string][]byte{"stsc": tm.U32(0, 1, 1, all, 1)}),
 		"stsc: first chunk 0":            track(map[string][]byte{"stsc": tm.U32(0, 2, 0, 1, 1, 0, 1, 1)}),
 		"stsc: backwards":                track(map[string][]byte{"stsc": tm.U32(0, 3, 5, 1, 1, 2, 1, 1, 1, 9, 1)}),
