@@ -1,6 +1,7 @@
 package tensor
 
 import (
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -50,15 +51,23 @@ func TestPoolRefusesWhatIsNotIts(t *testing.T) {
 }
 
 func TestPoolUseAfterPutIsLoud(t *testing.T) {
-	p := NewPool(1<<20, Uint8, 4)
-	x := p.Get()
-	p.Put(x)
-	defer func() {
-		if recover() == nil {
-			t.Error("a tensor that was put back could still be sliced")
+	for name, use := range map[string]func(x *Tensor){
+		"Index":    func(x *Tensor) { x.Index(0) },
+		"Slice":    func(x *Tensor) { x.Slice(1, 2) },
+		"Bytes":    func(x *Tensor) { x.Bytes() },
+		"Values":   func(x *Tensor) { Values[uint8](x) },
+		"Clone":    func(x *Tensor) { x.Clone() },
+		"Permute":  func(x *Tensor) { x.Permute(1, 0).Clone() },
+		"WriteNPY": func(x *Tensor) { _ = WriteNPY(io.Discard, x) },
+	} {
+		p := NewPool(1<<20, Uint8, 4, 2)
+		x := p.Get()
+		use(x)
+		p.Put(x)
+		if panicText(func() { use(x) }) == "" {
+			t.Errorf("%s of a tensor that was put back did not panic", name)
 		}
-	}()
-	x.Index(0)
+	}
 }
 
 func TestPoolKeepsNoMoreThanItsLimit(t *testing.T) {

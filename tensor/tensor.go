@@ -1,7 +1,7 @@
 // Package tensor is shaped, strided arrays of numbers: what frames are decoded into.
 //
 // A tensor does not own its memory in any deeper sense than a slice does: views share it, and the caller may bring it.
-// A Tensor value is immutable but for its elements, so sharing one between goroutines needs care only where elements are written.
+// Only its elements and [Tensor.IndexTo] change a tensor, so sharing one between goroutines needs care only there.
 package tensor
 
 import (
@@ -199,10 +199,11 @@ func (t *Tensor) Contiguous() bool {
 	return ok
 }
 
-// Bytes returns the memory of a contiguous tensor. It panics when the tensor is not contiguous.
+// Bytes returns the memory of a contiguous tensor. It panics when the tensor is not contiguous, or was put back into its pool.
 func (t *Tensor) Bytes() []byte {
-	if !t.Contiguous() {
-		panic(fmt.Sprintf("tensor: Bytes of shape %v with strides %v", t.shape, t.strides))
+	n, ok := dense(t.shape, t.strides)
+	if !ok || len(t.data) != n*t.dtype.Size() {
+		panic(fmt.Sprintf("tensor: Bytes of shape %v with strides %v in %d bytes", t.shape, t.strides, len(t.data)))
 	}
 	return t.data
 }

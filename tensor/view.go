@@ -97,7 +97,7 @@ func (t *Tensor) gather(dst []byte) {
 // gather returns what is left of dst.
 func gather(dst, src []byte, size int, shape, strides []int) []byte {
 	if n, ok := dense(shape, strides); ok {
-		copy(dst[:n*size], src)
+		copy(dst, src[:n*size])
 		return dst[n*size:]
 	}
 	if len(shape) == 1 {
