@@ -15,8 +15,9 @@ const childArg = "child"
 
 // children are what a child process can do. Each returns the number of frames, and how long the library's calls took.
 var children = map[string]func(ctx context.Context, file string) (int, time.Duration, error){
-	"index": childIndex,
-	"rgb":   childRGB,
+	"index":  childIndex,
+	"rgb":    childRGB,
+	"random": childRandom,
 }
 
 func runChild(ctx context.Context, args []string) error {

@@ -1,7 +1,7 @@
 // Command bench measures this library against FFmpeg's tools on the same files, in turn, and prints ratios.
 // Before a pair is timed, what the two give is compared and must be the same.
 //
-//	go run ./internal/bench [-run index,rgb,allocs] [-n 5] [-json FILE] [-strict]
+//	go run ./internal/bench [-run index,rgb,random,allocs] [-n 5] [-json FILE] [-strict]
 //
 // The media are made with ffmpeg, once, and kept in the user's cache directory: about half a gigabyte.
 package main
@@ -30,6 +30,7 @@ type workload struct {
 var workloads = []workload{
 	{"index", "open a 10 h MP4 and index every packet of its video", benchIndex},
 	{"rgb", "decode all frames of a 60 s clip to RGB", benchRGB},
+	{"random", "decode 20 frames all over the clip to RGB", benchRandom},
 	{"allocs", "Go allocations for each decoded frame", benchAllocs},
 }
 

@@ -9,6 +9,12 @@ import (
 	"time"
 )
 
+// The clip of the workloads that decode.
+const (
+	clipRate   = 30
+	clipFrames = 60 * clipRate
+)
+
 // Seconds of the clip that the long movie repeats, and how often.
 const (
 	loopSeconds = 60
