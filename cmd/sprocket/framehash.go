@@ -64,10 +64,10 @@ func framehash(ctx context.Context, in *input, trackID int, out, stderr io.Write
 			err = e
 		}
 	}()
-	warn(stderr, in.name, d.Warnings())
 	if d.Len() == 0 {
 		return noFrames(d)
 	}
+	warn(stderr, in.name, d.Warnings())
 	p := newProgress(stderr, "frame", d.Len())
 	defer p.end()
 	w := bufio.NewWriterSize(out, 64<<10)

@@ -244,18 +244,18 @@ func (j *framesJob) run(ctx context.Context, in *input, stderr io.Writer) (err e
 			err = e
 		}
 	}()
+	if d.Len() == 0 {
+		return noFrames(d)
+	}
 	warn(stderr, in.name, d.Warnings())
 	ns, err := j.choose(d)
 	if err != nil {
-		if errors.Is(err, seek.ErrRange) && d.Len() > 0 {
+		if errors.Is(err, seek.ErrRange) {
 			return &usageError{about(in.name, err)}
 		}
 		return err
 	}
 	if len(ns) == 0 {
-		if d.Len() == 0 {
-			return noFrames(d)
-		}
 		return usagef("%s: no frame is in this range of %d frames", in.name, d.Len())
 	}
 	if j.kind == toSheet {
@@ -287,8 +287,11 @@ func (j *framesJob) smaller(ctx context.Context, in *input, d *sprocket.VideoDec
 	return small, d.Close()
 }
 
-// noFrames is the error of a track that shows nothing.
+// noFrames is the error of a track that shows nothing, with the first fault of the file, which may be the reason.
 func noFrames(d *sprocket.VideoDecoder) error {
+	if faults := d.Warnings(); len(faults) > 0 {
+		return fmt.Errorf("track %d has no frames: %w", d.Track().ID, faults[0])
+	}
 	return fmt.Errorf("track %d has no frames", d.Track().ID)
 }
 

@@ -61,10 +61,12 @@ func openStdin(ctx context.Context, stdin io.Reader) (*input, error) {
 	return &input{"-", source.Count(bytes.NewReader(data)), func() error { return nil }}, nil
 }
 
-// about says which input an error is about, once.
+// about says which input an error is about, once. Errors of usage and of the output are not about the input.
 func about(name string, err error) error {
 	var usage *usageError
-	if err == nil || errors.As(err, &usage) {
+	var input *inputError
+	var write *writeError
+	if err == nil || errors.As(err, &usage) || errors.As(err, &input) || errors.As(err, &write) {
 		return err
 	}
 	var path *fs.PathError

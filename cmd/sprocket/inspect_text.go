@@ -18,7 +18,7 @@ func (r *report) appendText(b []byte) []byte {
 	}
 	b = fmt.Appendf(b, "\nopened in %s with %s of %s", formatElapsed(r.Open.elapsed()), plural(r.Open.Reads, "read", "reads"), formatBytes(r.Open.Bytes))
 	if r.Bytes > 0 {
-		b = fmt.Appendf(b, " (%.2g%% of the file)", 100*float64(r.Open.Bytes)/float64(r.Bytes))
+		b = fmt.Appendf(b, " (%s%% of the file)", threeDigits(100*float64(r.Open.Bytes)/float64(r.Bytes)))
 	}
 	b = append(b, '\n')
 	if len(r.Warnings) == 0 {
@@ -73,7 +73,7 @@ func (r *trackReport) appendText(b []byte) []byte {
 		f.add("sizes", sparkline(r.sizes))
 	}
 	if r.GOP != nil {
-		r.GOP.addText(&f)
+		r.GOP.addText(&f, r.Video.Reorder)
 	}
 	if x := r.Index; x != nil {
 		f.add("index", x.Kind, "built in "+formatElapsed(x.Cost.elapsed()), x.Cost.reads(),
@@ -197,18 +197,21 @@ func (r *trackReport) flags() []string {
 	return append(parts, prefixed("language ", r.Language), prefixed("handler ", quoted(r.Handler)))
 }
 
-func (g *gopReport) addText(f *fields) {
+func (g *gopReport) addText(f *fields, reorder int) {
 	f.add("GOPs", fmt.Sprintf("%d", g.Count), g.Structure,
 		fmt.Sprintf("%.0f / %.4g / %.0f frames", g.Frames.Min, g.Frames.Mean, g.Frames.Max),
 		fmt.Sprintf("%.3g / %.3g / %.3g s (min / mean / max)", g.Seconds.Min, g.Seconds.Mean, g.Seconds.Max))
-	leading, before := "", ""
+	leading, before, reordered := "", "", ""
+	if reorder > 0 {
+		reordered = "reordered by up to " + plural(int64(reorder), "packet", "packets")
+	}
 	if g.Leading > 0 {
 		leading = plural(g.Leading, "leading packet", "leading packets")
 	}
 	if g.BeforeKey > 0 {
 		before = plural(g.BeforeKey, "packet", "packets") + " before the first key packet"
 	}
-	f.add("seek", fmt.Sprintf("at most %s of %s to reach a frame", plural(g.MaxPackets, "packet", "packets"), formatBytes(g.MaxBytes)), leading, before)
+	f.add("seek", fmt.Sprintf("at most %s of %s to reach a frame", plural(g.MaxPackets, "packet", "packets"), formatBytes(g.MaxBytes)), reordered, leading, before)
 	k := &g.Keys
 	if k.Count == 0 || k.Unknown == k.Count {
 		return
