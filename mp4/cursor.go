@@ -7,19 +7,8 @@ import (
 	"github.com/sprocket-video/sprocket/container"
 )
 
-// sample is one packet of the media, before the edit list.
-type sample struct {
-	dts  int64 // as the table says; 0 is the beginning of the media
-	off  int64 // composition offset
-	dur  int64
-	pos  int64
-	size int64
-	desc uint32
-	dep  byte // of sdtp
-	key  bool
-}
-
 // media is the packets of a track in decode order, before the edit list. It is immutable.
+// Times are those of the media: DTS as the table says, with 0 at the beginning, and PTS the composition time.
 type media interface {
 	// len returns the number of packets.
 	len() int64
@@ -43,8 +32,9 @@ type span struct {
 
 // mediaCursor goes through the packets of a media.
 type mediaCursor interface {
-	// next puts the next packets into s and returns how many: fewer than len(s) only before the end, where it is 0.
-	next(s []sample) int
+	// next puts the next packets into p and returns how many: fewer than len(p) only before the end, where it is 0.
+	// It sets what the media knows: all but Track, N, Discard and Corrupt.
+	next(p []container.PacketInfo) int
 }
 
 // mark is where a cursor is before a packet.
@@ -97,10 +87,10 @@ func (tb *table) before(dts int64) int64 {
 	if k < 0 {
 		return 0
 	}
-	var s [stride]sample
+	var p [stride]container.PacketInfo
 	c := tb.cursor(int64(k) * stride)
-	n := c.next(s[:])
-	return int64(k)*stride + int64(sort.Search(n, func(i int) bool { return s[i].dts > dts }))
+	n := c.next(p[:])
+	return int64(k)*stride + int64(sort.Search(n, func(i int) bool { return int64(p[i].DTS) > dts }))
 }
 
 // scan notes where every 256th packet begins, and adds up the bytes. Where packets hold many sound frames it counts them.
@@ -108,13 +98,13 @@ func (tb *table) scan() {
 	c := tb.cursor(0)
 	if tb.group > 0 {
 		tb.n = math.MaxInt64 // until the frames are used up
-		var s sample
+		var p container.PacketInfo
 		for more := true; more; {
 			if c.i%stride == 0 {
 				tb.marks = append(tb.marks, c.mark)
 			}
-			if more = c.nextGroup(&s); more {
-				tb.bytes += s.size
+			if more = c.nextGroup(&p); more {
+				tb.bytes += int64(p.Size)
 			}
 		}
 		tb.n = c.i
@@ -133,8 +123,8 @@ func (tb *table) scan() {
 // skip goes n packets on, or to the end.
 func (c *cursor) skip(n int64) {
 	if c.group > 0 {
-		var s sample
-		for ; n > 0 && c.nextGroup(&s); n-- {
+		var p container.PacketInfo
+		for ; n > 0 && c.nextGroup(&p); n-- {
 		}
 		return
 	}
@@ -195,61 +185,53 @@ func (c *column) skip(n int64, begun, left *uint32) (sum int64) {
 	return sum
 }
 
-// next puts the next packets into s, column by column.
-func (c *cursor) next(s []sample) int {
-	s = s[:min(int64(len(s)), c.n-c.i)]
+// next puts the next packets into p, column by column.
+func (c *cursor) next(p []container.PacketInfo) int {
+	p = p[:min(int64(len(p)), c.n-c.i)]
 	if c.group > 0 {
 		n := 0
-		for n < len(s) && c.nextGroup(&s[n]) {
+		for n < len(p) && c.nextGroup(&p[n]) {
 			n++
 		}
 		return n
 	}
 	i := c.i
-	s = c.places(s)
-	c.times(s, i)
-	if c.keys == nil {
-		for k := range s {
-			s[k].key = true
-		}
-	} else {
-		for k := range s {
-			s[k].key = c.keys.has(i + int64(k))
-		}
-	}
-	for k := range s {
-		s[k].dep = 0
+	p = c.places(p)
+	c.times(p, i)
+	for k := range p {
+		p[k].Key = c.keys == nil || c.keys.has(i+int64(k))
+		p[k].Disposable = container.DisposableUnknown
 	}
 	if i < int64(len(c.deps)) {
 		deps := c.deps[i:]
-		for k := range s[:min(len(s), len(deps))] {
-			s[k].dep = deps[k]
+		for k := range p[:min(len(p), len(deps))] {
+			p[k].Disposable = disposable(deps[k])
 		}
 	}
-	return len(s)
+	return len(p)
 }
 
 // places fills in where the packets lie, and goes on behind them. It returns those there are chunks for.
-func (c *cursor) places(s []sample) []sample {
-	for k := 0; k < len(s); {
+func (c *cursor) places(p []container.PacketInfo) []container.PacketInfo {
+	for k := 0; k < len(p); {
 		if c.left == 0 {
-			if n := c.singles(s[k:]); n > 0 {
+			if n := c.singles(p[k:]); n > 0 {
 				k += n
 				continue
 			}
 			if !c.nextChunk() {
-				return s[:k]
+				return p[:k]
 			}
 			continue
 		}
-		part := s[k:min(len(s), k+int(c.left))]
+		part := p[k:min(len(p), k+int(c.left))]
 		pos, size := c.pos, int64(c.size)
 		for j := range part {
 			if c.sizes != nil {
 				size = int64(c.sizes[c.i+int64(j)])
 			}
-			p := &part[j]
-			p.pos, p.size, p.desc = pos, size, c.desc
+			q := &part[j]
+			q.Pos, q.Size, q.Description = pos, int(size), int(c.desc)
 			pos += size
 		}
 		c.pos = pos
@@ -257,26 +239,26 @@ func (c *cursor) places(s []sample) []sample {
 		c.left -= uint32(len(part))
 		k += len(part)
 	}
-	return s
+	return p
 }
 
 // singles is places for the rest of a run of chunks with one sample each. It returns how many those are.
-func (c *cursor) singles(s []sample) int {
+func (c *cursor) singles(p []container.PacketInfo) int {
 	if c.run == 0 || c.runs[c.run-1].per != 1 {
 		return 0
 	}
-	s = s[:min(int64(len(s)), c.runEnd()-1-int64(c.chunk))]
+	p = p[:min(int64(len(p)), c.runEnd()-1-int64(c.chunk))]
 	size := c.size
-	for j := range s {
+	for j := range p {
 		c.chunk++
 		if c.sizes != nil {
 			size = c.sizes[c.i+int64(j)]
 		}
-		p := &s[j]
-		p.pos, p.size, p.desc = c.chunks.at(int(c.chunk)), int64(size), c.desc
+		q := &p[j]
+		q.Pos, q.Size, q.Description = c.chunks.at(int(c.chunk)), int(size), int(c.desc)
 	}
-	c.i += int64(len(s))
-	return len(s)
+	c.i += int64(len(p))
+	return len(p)
 }
 
 // runEnd returns the chunk that ends the run.
@@ -288,38 +270,33 @@ func (c *cursor) runEnd() int64 {
 }
 
 // times fills in when the packets, of which the first is number i, are decoded and presented.
-func (c *cursor) times(s []sample, i int64) {
-	dts := c.dts
+func (c *cursor) times(p []container.PacketInfo, i int64) {
+	dts := container.Ticks(c.dts)
 	if c.delta.each != nil {
-		for k, d := range c.delta.each[i : i+int64(len(s))] {
-			s[k].dts, s[k].dur = dts, int64(d)
-			dts += int64(d)
+		for k, d := range c.delta.each[i : i+int64(len(p))] {
+			p[k].PTS, p[k].DTS, p[k].Duration = dts, dts, container.Ticks(d)
+			dts += container.Ticks(d)
 		}
 	} else {
-		for k := 0; k < len(s); {
-			n, d := c.delta.next(len(s)-k, &c.deltas, &c.deltaLeft)
+		for k := 0; k < len(p); {
+			n, d := c.delta.next(len(p)-k, &c.deltas, &c.deltaLeft)
 			for end := k + n; k < end; k++ {
-				s[k].dts, s[k].dur = dts, int64(d)
-				dts += int64(d)
+				p[k].PTS, p[k].DTS, p[k].Duration = dts, dts, container.Ticks(d)
+				dts += container.Ticks(d)
 			}
 		}
 	}
-	c.dts = dts
-	switch {
-	case c.offset.each != nil:
-		for k, v := range c.offset.each[i : i+int64(len(s))] {
-			s[k].off = int64(int32(v))
+	c.dts = int64(dts)
+	if c.offset.each != nil {
+		for k, v := range c.offset.each[i : i+int64(len(p))] {
+			p[k].PTS += container.Ticks(int32(v))
 		}
-	case c.offset.runs != nil:
-		for k := 0; k < len(s); {
-			n, v := c.offset.next(len(s)-k, &c.offsets, &c.offsetLeft)
+	} else if c.offset.runs != nil {
+		for k := 0; k < len(p); {
+			n, v := c.offset.next(len(p)-k, &c.offsets, &c.offsetLeft)
 			for end := k + n; k < end; k++ {
-				s[k].off = int64(int32(v))
+				p[k].PTS += container.Ticks(int32(v))
 			}
-		}
-	default:
-		for k := range s {
-			s[k].off = 0
 		}
 	}
 }
@@ -335,8 +312,8 @@ func (c *column) next(n int, begun, left *uint32) (int, uint32) {
 	return int(k), c.runs[*begun-1].value
 }
 
-// nextGroup puts the next packet of many sound frames into s. It returns false after the last.
-func (c *cursor) nextGroup(s *sample) bool {
+// nextGroup puts the next packet of many sound frames into p. It returns false after the last.
+func (c *cursor) nextGroup(p *container.PacketInfo) bool {
 	if c.i >= c.n {
 		return false
 	}
@@ -353,12 +330,16 @@ func (c *cursor) nextGroup(s *sample) bool {
 	if pieces == 0 {
 		pieces = 1 // the chunk ends in the middle of one: take it whole, it is what is there
 	}
-	*s = sample{dts: c.dts, dur: frames, pos: c.pos, size: pieces * c.piece.bytes, desc: c.desc, key: true}
+	size := pieces * c.piece.bytes
+	*p = container.PacketInfo{
+		PTS: container.Ticks(c.dts), DTS: container.Ticks(c.dts), Duration: container.Ticks(frames),
+		Pos: c.pos, Size: int(size), Description: int(c.desc), Key: true,
+	}
 	c.i++
 	c.left -= uint32(frames)
 	c.frame += frames
 	c.dts += frames
-	c.pos += s.size
+	c.pos += size
 	return true
 }
 

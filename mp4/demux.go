@@ -18,7 +18,7 @@ var (
 // Demuxer is an open movie. List and Read are safe for concurrent use; Next is for one goroutine at a time.
 type Demuxer struct {
 	src      source.Source
-	size     int64
+	size     int64 // of src
 	limits   container.Limits
 	tracks   []container.Track
 	lists    []*list // nil for tracks that are not in use
@@ -29,9 +29,8 @@ type Demuxer struct {
 
 // head is the next packet of one track.
 type head struct {
-	track int
-	c     *listCursor
-	info  container.PacketInfo
+	c    *listCursor
+	info *container.PacketInfo
 }
 
 // Tracks returns the tracks in the order of the movie box. The slice is shared and read-only.
@@ -74,18 +73,13 @@ func (d *Demuxer) List(ctx context.Context, track int, from container.PacketInfo
 			yield(container.PacketInfo{}, err)
 			return
 		}
-		p := container.PacketInfo{Track: track}
 		for c := l.at(from.N); c.more(); c.block = nil {
 			if err := ctx.Err(); err != nil {
 				yield(container.PacketInfo{}, err)
 				return
 			}
-			g := &l.segs[c.seg]
 			for i := range c.block {
-				g.fill(&p, &c.block[i], c.n, l.shift)
-				p.Corrupt = p.Pos+int64(p.Size) > d.size
-				c.n++
-				if !yield(p, nil) {
+				if !yield(c.block[i], nil) {
 					return
 				}
 			}
@@ -128,25 +122,15 @@ func (d *Demuxer) read(ctx context.Context, track int, info container.PacketInfo
 
 // rewind sets Next to the beginning.
 func (d *Demuxer) rewind() {
-	d.heads = d.heads[:0]
-	for i, l := range d.lists {
+	for _, l := range d.lists {
 		if l == nil {
 			continue
 		}
-		h := head{track: i, c: l.at(0)}
-		if h.advance(d.size) {
-			d.heads = append(d.heads, h)
+		c := l.at(0)
+		if p := c.next(); p != nil {
+			d.heads = append(d.heads, head{c, p})
 		}
 	}
-}
-
-func (h *head) advance(size int64) bool {
-	h.info = container.PacketInfo{Track: h.track}
-	if !h.c.next(&h.info) {
-		return false
-	}
-	h.info.Corrupt = h.info.Pos+int64(h.info.Size) > size
-	return true
 }
 
 // Next reads the next packet of the tracks in use: of the next packets of all of them the one that is stored first, so that
@@ -165,8 +149,8 @@ func (d *Demuxer) Next(ctx context.Context, p *container.Packet) error {
 		}
 	}
 	h := &d.heads[first]
-	info := h.info
-	if !h.advance(d.size) {
+	info := *h.info
+	if h.info = h.c.next(); h.info == nil {
 		d.heads = append(d.heads[:first], d.heads[first+1:]...)
 	}
 	return d.read(ctx, info.Track, info, p)

@@ -10,6 +10,8 @@ import (
 
 // list is the packets of a track as they are listed: one segment after the other.
 type list struct {
+	track int
+	size  int64 // of the source
 	media media
 	shift int64 // see span
 	segs  []segment
@@ -64,7 +66,7 @@ type segmenter struct {
 	second int64 // in ticks
 	// budget is how many packets may still be looked at. Real edit lists need a few hundred an edit.
 	budget int64
-	block  []sample
+	block  []container.PacketInfo
 }
 
 // buildList reads the tables of a track that is in use, and completes its description.
@@ -103,8 +105,8 @@ func presented(t *trak, l *list) (container.Ticks, bool) {
 
 // edited applies the edit list to a media.
 func (o *opener) edited(t *trak, mv *movie, m media) *list {
-	l := &list{media: m, start: container.NoTicks}
-	g := segmenter{l: l, m: m, n: m.len(), span: m.span(), audio: t.kind() == container.Audio, second: t.timescale, block: make([]sample, blockLen)}
+	l := &list{track: t.number, size: o.size, media: m, start: container.NoTicks}
+	g := segmenter{l: l, m: m, n: m.len(), span: m.span(), audio: t.kind() == container.Audio, second: t.timescale, block: make([]container.PacketInfo, blockLen)}
 	g.budget = 8*g.n + 1<<20
 	l.shift = g.span.shift
 	edits, ok := o.readEdits(t)
@@ -193,7 +195,7 @@ func (g *segmenter) firstFor(from int64) int64 {
 			return k
 		}
 		g.budget -= stride
-		if s := g.block[:1]; g.m.at(k).next(s) == 1 && s[0].dts+s[0].off <= from {
+		if p := g.block[:1]; g.m.at(k).next(p) == 1 && int64(p[0].PTS) <= from {
 			return k
 		}
 	}
@@ -220,8 +222,7 @@ func (g *segmenter) endFor(first, to int64) int64 {
 		}
 		g.budget -= int64(n)
 		for i := range g.block[:n] {
-			s := &g.block[i]
-			if s.dts+s.off+s.dur >= to && (s.key || g.audio) {
+			if p := &g.block[i]; int64(p.End()) >= to && (p.Key || g.audio) {
 				if wait--; wait == 0 {
 					return k + int64(i) + 1
 				}
@@ -234,10 +235,9 @@ func (g *segmenter) endFor(first, to int64) int64 {
 
 // firstPTS returns the smallest presentation time of the packets that are presented.
 func (g *segmenter) firstPTS() container.Ticks {
-	c := g.l.at(0)
 	first := container.NoTicks
-	var p container.PacketInfo
-	for c.next(&p) && g.budget >= 0 {
+	c := g.l.at(0)
+	for p := c.next(); p != nil && g.budget >= 0; p = c.next() {
 		g.budget--
 		if first != container.NoTicks && p.DTS > first {
 			break // and no packet is presented before it is decoded
@@ -252,9 +252,9 @@ func (g *segmenter) firstPTS() container.Ticks {
 // end returns the media time at which the last packet ends.
 func (tb *table) end() int64 {
 	c := tb.cursor(tb.n - 1)
-	var s [1]sample
-	c.next(s[:])
-	return s[0].dts + s[0].dur
+	var p [1]container.PacketInfo
+	c.next(p[:])
+	return int64(p[0].DTS + p[0].Duration)
 }
 
 // blockLen is how many packets are taken out of a media at a time.
@@ -266,9 +266,9 @@ type listCursor struct {
 	c     mediaCursor
 	seg   int
 	left  int64 // packets of the segment that are not in block
-	n     int64 // number of block[0]
-	block []sample
-	buf   [blockLen]sample
+	n     int64 // number of the packet after those in block
+	block []container.PacketInfo
+	buf   [blockLen]container.PacketInfo
 }
 
 // at returns a cursor whose first packet is number n.
@@ -300,31 +300,32 @@ func (c *listCursor) more() bool {
 	n := c.c.next(c.buf[:min(c.left, blockLen)])
 	c.block = c.buf[:n]
 	c.left -= int64(n)
+	c.present(c.block)
 	return n > 0
 }
 
-// next fills p, but for its Track, with the next packet. It returns false after the last.
-func (c *listCursor) next(p *container.PacketInfo) bool {
-	if !c.more() {
-		return false
+// present turns packets of the media into packets of the list.
+func (c *listCursor) present(block []container.PacketInfo) {
+	g := &c.l.segs[c.seg]
+	from, to, move := container.Ticks(g.from), container.Ticks(g.to), container.Ticks(g.move)
+	for i := range block {
+		p := &block[i]
+		p.Track = c.l.track
+		p.N = c.n
+		p.Discard = p.PTS >= to || p.PTS < from && !(g.straddle && p.End() > from)
+		p.Corrupt = p.Pos+int64(p.Size) > c.l.size
+		p.PTS += move
+		p.DTS += move - container.Ticks(c.l.shift)
+		c.n++
 	}
-	c.l.segs[c.seg].fill(p, &c.block[0], c.n, c.l.shift)
-	c.block = c.block[1:]
-	c.n++
-	return true
 }
 
-// fill fills p, but for its Track, with what s says, as packet number n.
-func (g *segment) fill(p *container.PacketInfo, s *sample, n, shift int64) {
-	cts := s.dts + s.off
-	p.N = n
-	p.PTS = container.Ticks(cts + g.move)
-	p.DTS = container.Ticks(s.dts - shift + g.move)
-	p.Duration = container.Ticks(s.dur)
-	p.Pos = s.pos
-	p.Size = int(s.size)
-	p.Description = int(s.desc)
-	p.Disposable = disposable(s.dep)
-	p.Key = s.key
-	p.Discard = cts >= g.to || cts < g.from && !(g.straddle && cts+s.dur > g.from)
+// next returns the next packet, or nil after the last. It is lent until the next call.
+func (c *listCursor) next() *container.PacketInfo {
+	if !c.more() {
+		return nil
+	}
+	p := &c.block[0]
+	c.block = c.block[1:]
+	return p
 }

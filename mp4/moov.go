@@ -17,8 +17,9 @@ type movie struct {
 
 // trak is one track box, with its tables still as bytes.
 type trak struct {
-	path string
-	off  int64
+	number int // index into Demuxer.Tracks
+	path   string
+	off    int64
 
 	id            int
 	enabled       bool
@@ -56,7 +57,7 @@ func (o *opener) readMovie(moov box, choose func([]container.Track) []int) (*Dem
 				o.warn("moov", b.off, fmt.Errorf("%w: more than %d tracks", container.ErrLimit, len(traks)))
 				continue
 			}
-			t := &trak{path: fmt.Sprintf("moov/trak[%d]", len(traks)), off: b.off}
+			t := &trak{number: len(traks), path: fmt.Sprintf("moov/trak[%d]", len(traks)), off: b.off}
 			o.readTrak(b, t)
 			traks = append(traks, t)
 		case "mvex":
