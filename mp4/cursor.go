@@ -93,6 +93,14 @@ func (tb *table) before(dts int64) int64 {
 	return int64(k)*stride + int64(sort.Search(n, func(i int) bool { return int64(p[i].DTS) > dts }))
 }
 
+// end returns the media time at which the last packet ends.
+func (tb *table) end() int64 {
+	c := tb.cursor(tb.n - 1)
+	var p [1]container.PacketInfo
+	c.next(p[:])
+	return int64(p[0].DTS + p[0].Duration)
+}
+
 // scan notes where every 256th packet begins, and adds up the bytes. Where packets hold many sound frames it counts them.
 func (tb *table) scan() {
 	c := tb.cursor(0)

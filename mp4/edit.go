@@ -3,31 +3,9 @@ package mp4
 import (
 	"fmt"
 	"math"
-	"sort"
 
 	"github.com/sprocket-video/sprocket/container"
 )
-
-// list is the packets of a track as they are listed: one segment after the other.
-type list struct {
-	track int
-	size  int64 // of the source
-	media media
-	shift int64 // see span
-	segs  []segment
-	n     int64 // packets in all segments
-	start container.Ticks
-	bytes int64
-}
-
-// segment is a stretch of the media that the edit list presents, with the packets that it takes to decode it.
-type segment struct {
-	first, end int64 // packets of the media
-	n          int64 // number of the first of them in the list
-	move       int64 // presentation time less media time
-	from, to   int64 // the media times that are presented; the packets outside are discarded
-	straddle   bool  // a packet that begins before from and ends after it is presented
-}
 
 // edit is an entry of the edit list, ISO/IEC 14496-12, 8.6.6.
 type edit struct {
@@ -35,6 +13,9 @@ type edit struct {
 	time     int64  // in the media's; -1 for an empty edit
 	rate     int32  // 16.16
 }
+
+// maxEdits is how many edits of a track are read. How many are followed depends on the length of the track too.
+const maxEdits = 1 << 16
 
 // readEdits reads an edit list box. ok is false when there is none.
 func (o *opener) readEdits(t *trak) (edits []edit, ok bool) {
@@ -47,6 +28,10 @@ func (o *opener) readEdits(t *trak) (edits []edit, ok bool) {
 		size = 20
 	}
 	for p := r.entries(t.elst, size); len(p) > 0; p = p[size:] {
+		if len(edits) == maxEdits {
+			o.warn(t.path+"/edts/elst", t.elst.off, fmt.Errorf("%w: more than %d edits", container.ErrLimit, maxEdits))
+			break
+		}
 		e := edit{duration: uint64(be32(p)), time: int64(int32(be32(p[4:]))), rate: int32(be32(p[8:]))}
 		if size == 20 {
 			e = edit{duration: be64(p), time: int64(be64(p[8:])), rate: int32(be32(p[16:]))}
@@ -64,7 +49,7 @@ type segmenter struct {
 	span   span
 	audio  bool
 	second int64 // in ticks
-	// budget is how many packets may still be looked at. Real edit lists need a few hundred an edit.
+	// budget is how many packets may still be looked at. Real edit lists need a few hundred for each edit.
 	budget int64
 	block  []container.PacketInfo
 }
@@ -159,8 +144,6 @@ func (o *opener) edited(t *trak, mv *movie, m media) *list {
 	return l
 }
 
-func (s *segment) length() int64 { return s.end - s.first }
-
 // add adds the segment that presents the media times from <= t < to. It returns false when the budget is used up.
 func (g *segmenter) add(move, from, to int64) bool {
 	s := segment{n: g.l.n, move: move, from: from, to: to, straddle: g.audio && len(g.l.segs) == 0}
@@ -170,7 +153,7 @@ func (g *segmenter) add(move, from, to int64) bool {
 		s.first = g.firstFor(from)
 		s.end = g.endFor(s.first, to)
 	}
-	if g.budget < 0 {
+	if g.budget -= stride; g.budget < 0 {
 		return false
 	}
 	g.l.segs = append(g.l.segs, s)
@@ -183,8 +166,7 @@ func (g *segmenter) add(move, from, to int64) bool {
 // Where there is no such packet, it is the first of the media.
 func (g *segmenter) firstFor(from int64) int64 {
 	if g.audio {
-		from -= g.second
-		from = max(from, 0)
+		from = max(0, from-g.second)
 	}
 	for k := g.m.before(from) - 1; k > 0 && g.budget >= 0; k-- {
 		g.budget--
@@ -247,85 +229,4 @@ func (g *segmenter) firstPTS() container.Ticks {
 		}
 	}
 	return first
-}
-
-// end returns the media time at which the last packet ends.
-func (tb *table) end() int64 {
-	c := tb.cursor(tb.n - 1)
-	var p [1]container.PacketInfo
-	c.next(p[:])
-	return int64(p[0].DTS + p[0].Duration)
-}
-
-// blockLen is how many packets are taken out of a media at a time.
-const blockLen = 32
-
-// listCursor goes through a list.
-type listCursor struct {
-	l     *list
-	c     mediaCursor
-	seg   int
-	left  int64 // packets of the segment that are not in block
-	n     int64 // number of the packet after those in block
-	block []container.PacketInfo
-	buf   [blockLen]container.PacketInfo
-}
-
-// at returns a cursor whose first packet is number n.
-func (l *list) at(n int64) *listCursor {
-	n = max(0, n)
-	c := &listCursor{l: l, n: n}
-	c.seg = sort.Search(len(l.segs), func(i int) bool { return l.segs[i].n+l.segs[i].length() > n })
-	if c.seg < len(l.segs) {
-		s := &l.segs[c.seg]
-		c.c = l.media.at(s.first + n - s.n)
-		c.left = s.length() - (n - s.n)
-	}
-	return c
-}
-
-// more makes sure that there is a packet in block. It returns false after the last.
-func (c *listCursor) more() bool {
-	if len(c.block) > 0 {
-		return true
-	}
-	for c.left == 0 {
-		if c.seg+1 >= len(c.l.segs) {
-			return false
-		}
-		c.seg++
-		s := &c.l.segs[c.seg]
-		c.c, c.left = c.l.media.at(s.first), s.length()
-	}
-	n := c.c.next(c.buf[:min(c.left, blockLen)])
-	c.block = c.buf[:n]
-	c.left -= int64(n)
-	c.present(c.block)
-	return n > 0
-}
-
-// present turns packets of the media into packets of the list.
-func (c *listCursor) present(block []container.PacketInfo) {
-	g := &c.l.segs[c.seg]
-	from, to, move := container.Ticks(g.from), container.Ticks(g.to), container.Ticks(g.move)
-	for i := range block {
-		p := &block[i]
-		p.Track = c.l.track
-		p.N = c.n
-		p.Discard = p.PTS >= to || p.PTS < from && !(g.straddle && p.End() > from)
-		p.Corrupt = p.Pos+int64(p.Size) > c.l.size
-		p.PTS += move
-		p.DTS += move - container.Ticks(c.l.shift)
-		c.n++
-	}
-}
-
-// next returns the next packet, or nil after the last. It is lent until the next call.
-func (c *listCursor) next() *container.PacketInfo {
-	if !c.more() {
-		return nil
-	}
-	p := &c.block[0]
-	c.block = c.block[1:]
-	return p
 }

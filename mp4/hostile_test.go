@@ -137,7 +137,7 @@ func hostile() map[string]tm.Movie {
 		"stco: a count of 2^32-1":        track(map[string][]byte{"stco": tm.U32(0, all, 77)}),
 		"stco: past the end":             track(map[string][]byte{"stco": tm.U32(0, 1, all)}),
 		"stss: nonsense":                 track(map[string][]byte{"stss": tm.U32(0, 4, 0, all, 3, 3)}),
-		"elst: 2^32-1 edits":             {Tracks: []tm.Track{gop(tm.Edit{Duration: 1 << 62, Time: 1 << 62}, tm.Edit{Duration: 1 << 63, Time: -1}, tm.Edit{Duration: 1 << 63, Time: 5}, tm.Edit{Time: -1 << 62})}},
+		"elst: the end of time":          {Tracks: []tm.Track{gop(tm.Edit{Duration: 1 << 62, Time: 1 << 62}, tm.Edit{Duration: 1 << 63, Time: -1}, tm.Edit{Duration: 1 << 63, Time: 5}, tm.Edit{Time: -1 << 62})}},
 		"elst: the whole movie, often":   {Tracks: []tm.Track{gop(slices.Repeat([]tm.Edit{{Duration: 10000}}, 100000)...)}},
 		"elst: the end of it, often":     {Tracks: []tm.Track{gop(slices.Repeat([]tm.Edit{{Duration: 1, Time: 1 << 40}}, 100000)...)}},
 		"sound: frames that are not":     {Tracks: []tm.Track{{Handler: "soun", Constant: 1, Count: 1, Replace: map[string][]byte{"stsz": tm.U32(0, 4, all), "stts": tm.U32(0, 1, all, 1), "stsc": tm.U32(0, 1, 1, all, 1)}}}},

@@ -318,7 +318,7 @@ func (o *opener) describe(t *trak, mv *movie) container.Track {
 		Enabled:  t.enabled,
 	}
 	tr.Orientation = t.matrix.times(mv.matrix).orientation()
-	if n, ok := t.sampleCount(); ok {
+	if n, ok := t.sampleCount(); ok && !t.countsFrames() {
 		tr.Packets = n
 	}
 	if t.duration >= 0 {

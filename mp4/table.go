@@ -186,7 +186,6 @@ func (r *tableReader) readSizes() int64 {
 		r.warn(b, "%d sizes of %d bits in %d bytes", count, field, len(p))
 		count = have
 	}
-	count = min(count, r.o.limits.Packets)
 	sizes := make([]uint32, count)
 	switch field {
 	case 4:
@@ -436,11 +435,17 @@ func (r *tableReader) readRandomAccess(b box) {
 	}
 }
 
+// countsFrames says whether the samples of the table are sound frames, one tick each, instead of packets.
+func (t *trak) countsFrames() bool {
+	p, q := t.stts.body, t.stsz.body
+	return t.kind() == container.Audio && len(p) >= 16 && be32(p[4:]) == 1 && be32(p[12:]) == 1 && len(q) >= 12 && be32(q[4:]) > 0
+}
+
 // soundFrames sets the table up for sound that is counted in frames, one tick each, and says whether it is.
 // As FFmpeg does, a packet then holds up to 1024 of them, or as many whole pieces of a packed format.
 func (r *tableReader) soundFrames(stts []byte, count int64) bool {
 	tb, t := r.tb, r.t
-	if t.kind() != container.Audio || len(stts) != 8 || be32(stts[4:]) != 1 || tb.size == 0 {
+	if !t.countsFrames() {
 		return false
 	}
 	tb.piece = t.packing
@@ -453,11 +458,12 @@ func (r *tableReader) soundFrames(stts []byte, count int64) bool {
 	default:
 		tb.group = 1024 / p.samples * p.samples
 	}
-	frames := min(count, int64(be32(stts)))
+	timed := total(stts)
+	frames := min(count, timed)
 	frames = min(frames, tb.capacity(frames))
 	// No table vouches for their number: they must be there, but for the end of a file that was cut.
 	if most := (r.o.size/tb.piece.bytes + 1) * tb.piece.samples; frames > most || frames != count {
-		r.warn(t.stsz, "%d sound frames, %d decode times, room for %d in the file", count, be32(stts), most)
+		r.warn(t.stsz, "%d sound frames, %d decode times, room for %d in the file", count, timed, most)
 		frames = min(frames, most)
 	}
 	tb.frames = frames
