@@ -42,7 +42,7 @@ type coder struct {
 	ctx    *astiav.CodecContext
 	packet *astiav.Packet
 	frame  *astiav.Frame
-	config []byte
+	config []byte // what a fresh decoder is told again: parameter sets, which packets may have replaced
 	c      *C.struct_AVCodecContext
 	p      *C.struct_AVPacket
 	f      *C.struct_AVFrame
@@ -65,7 +65,10 @@ func hasDecoder(name string) bool { return findDecoder(name) != nil }
 
 func openCoder(d *container.Description, threads, reorder int) (*coder, error) {
 	dec := findDecoder(d.Codec)
-	n := &coder{ctx: astiav.AllocCodecContext(dec), packet: astiav.AllocPacket(), frame: astiav.AllocFrame(), config: d.Config}
+	n := &coder{ctx: astiav.AllocCodecContext(dec), packet: astiav.AllocPacket(), frame: astiav.AllocFrame()}
+	if d.Codec == "h264" || d.Codec == "hevc" {
+		n.config = d.Config
+	}
 	live.packets.Add(1)
 	live.frames.Add(1)
 	if err := n.open(dec, d, threads, reorder); err != nil {
@@ -137,7 +140,7 @@ func codecOptions(d *container.Description, threads, reorder int) map[string]str
 	return o
 }
 
-// send sends one packet. The decoder keeps a copy of data.
+// send sends one packet, the first one after a reset as a fresh one. The decoder keeps a copy of data.
 func (n *coder) send(data []byte, token int64, key, fresh bool) int {
 	var config *C.uint8_t
 	var configSize C.int
@@ -199,4 +202,26 @@ func formatInfo(format int32) (name string, depth int) {
 		depth = max(depth, int(c.depth))
 	}
 	return C.GoString(d.name), depth
+}
+
+// decodersOf returns the names of libavcodec's decoders for a codec, the preferred one first.
+// Only where they are not named as the codec is: libavcodec's own "av1" needs hardware.
+func decodersOf(codec string) []string {
+	switch codec {
+	case "av1":
+		return []string{"libdav1d", "libaom-av1"}
+	case "vp8":
+		return []string{"vp8", "libvpx"}
+	case "vp9":
+		return []string{"vp9", "libvpx-vp9"}
+	}
+	return []string{codec}
+}
+
+// tagOf returns a four-character code as libavcodec holds it: some decoders read the variant from it.
+func tagOf(fourCC string) uint32 {
+	if len(fourCC) != 4 {
+		return 0
+	}
+	return uint32(fourCC[0]) | uint32(fourCC[1])<<8 | uint32(fourCC[2])<<16 | uint32(fourCC[3])<<24
 }

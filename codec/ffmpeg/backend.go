@@ -92,25 +92,3 @@ func open(t *container.Track, o *codec.VideoOptions) (*Decoder, error) {
 	dec.frame.d = dec
 	return dec, nil
 }
-
-// decodersOf returns the names of libavcodec's decoders for a codec, the preferred one first.
-// Only where they are not named as the codec is: libavcodec's own "av1" needs hardware.
-func decodersOf(codec string) []string {
-	switch codec {
-	case "av1":
-		return []string{"libdav1d", "libaom-av1"}
-	case "vp8":
-		return []string{"vp8", "libvpx"}
-	case "vp9":
-		return []string{"vp9", "libvpx-vp9"}
-	}
-	return []string{codec}
-}
-
-// tagOf returns a four-character code as libavcodec holds it: some decoders read the variant from it.
-func tagOf(fourCC string) uint32 {
-	if len(fourCC) != 4 {
-		return 0
-	}
-	return uint32(fourCC[0]) | uint32(fourCC[1])<<8 | uint32(fourCC[2])<<16 | uint32(fourCC[3])<<24
-}

@@ -26,6 +26,9 @@ type clip struct {
 // runTool runs ffmpeg or ffprobe and returns what it writes. The test is skipped where there is no such tool.
 func runTool(t testing.TB, tool string, args ...string) []byte {
 	t.Helper()
+	if err := available(); err != nil {
+		t.Skip(err)
+	}
 	if _, err := exec.LookPath(tool); err != nil {
 		t.Skipf("%s is not installed", tool)
 	}

@@ -315,3 +315,41 @@ func TestDecodersAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// A decoder that was reset knows the parameter sets of its configuration, not those that packets had put in their place.
+func TestResetForgetsParameterSets(t *testing.T) {
+	c := smallClip(t)
+	other := makeClip(t, "b.mp4", "-f", "lavfi", "-i", "testsrc2=s=96x160:r=25", "-frames:v", "10", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "0", "-preset", "fast")
+	d := openClip(t, c, 1)
+	want := mustDecode(t, d, c.packets)
+	if err := d.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	// ISO/IEC 14496-15, 5.3.3.1: an SPS and a PPS, each after a length of two bytes; in packets the lengths have four.
+	config := other.track.Config
+	var sets []byte
+	for at, list := 6, 0; list < 2; list++ {
+		n := int(config[at])<<8 | int(config[at+1])
+		sets = append(append(sets, 0, 0), config[at:at+2+n]...)
+		at += 2 + n + 1
+	}
+	other.packets[0].Data = append(sets, other.packets[0].Data...)
+	sizes := 0
+	for _, err := range decodeAll(t.Context(), d, other.packets, func(f codec.VideoFrame) error {
+		if w, h := f.Size(); w == 96 && h == 160 {
+			sizes++
+		}
+		return nil
+	}) {
+		t.Error(err)
+	}
+	if sizes != len(other.packets) {
+		t.Errorf("%d frames of the other size, want %d", sizes, len(other.packets))
+	}
+	if err := d.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	if got := mustDecode(t, d, c.packets); !slices.Equal(got, want) {
+		t.Error("after Reset the frames are not those of a fresh decoder")
+	}
+}

@@ -44,6 +44,22 @@ INLINE void split16(const uint16_t *restrict src, uint16_t *restrict a, uint16_t
 	}
 }
 
+INLINE void swap8(const uint8_t *restrict src, uint8_t *restrict dst, int n) {
+	for (int i = 0; i < n; i++) {
+		dst[3 * i] = src[3 * i + 2];
+		dst[3 * i + 1] = src[3 * i + 1];
+		dst[3 * i + 2] = src[3 * i];
+	}
+}
+
+INLINE void swap16(const uint16_t *restrict src, uint16_t *restrict dst, int n) {
+	for (int i = 0; i < n; i++) {
+		dst[3 * i] = src[3 * i + 2];
+		dst[3 * i + 1] = src[3 * i + 1];
+		dst[3 * i + 2] = src[3 * i];
+	}
+}
+
 #ifdef X86
 
 // One channel of 16 pixels of three bytes lies in three registers: gather picks it out of each, -1 gives zero.
@@ -105,12 +121,30 @@ INLINE __attribute__((target("ssse3"))) void split16_x86(const uint16_t *src, ui
 	}
 }
 
+// Sixteen bytes are five pixels and a byte that the next step overwrites; the last pixels go one by one.
+INLINE __attribute__((target("ssse3"))) void swap8_x86(const uint8_t *src, uint8_t *dst, int n) {
+	const __m128i m = G(2, 1, 0, 5, 4, 3, 8, 7, 6, 11, 10, 9, 14, 13, 12, 15);
+	int i = 0;
+	for (; i + 6 <= n; i += 5, src += 15, dst += 15)
+		_mm_storeu_si128((__m128i *)dst, _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)src), m));
+	swap8(src, dst, n - i);
+}
+
+// Sixteen bytes are two pixels and four bytes of the next one.
+INLINE __attribute__((target("ssse3"))) void swap16_x86(const uint16_t *src, uint16_t *dst, int n) {
+	const __m128i m = G(4, 5, 2, 3, 0, 1, 10, 11, 8, 9, 6, 7, 12, 13, 14, 15);
+	int i = 0;
+	for (; i + 3 <= n; i += 2, src += 6, dst += 6)
+		_mm_storeu_si128((__m128i *)dst, _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)src), m));
+	swap16(src, dst, n - i);
+}
+
 #endif
 
-#define BLOCK 128 // pixels that go through the stack on their way from packed integers to planes of floats
+#define BLOCK 128 // pixels that go through the stack on their way to floats in another order
 
-// The rows of planes and the rows of packed floats, for one instruction set.
-#define ROWS(name, attr, SPLIT8, SPLIT16)                                                                                      \
+// Rows of planes, rows of pixels, and rows of pixels with the channels in reverse, for one instruction set.
+#define ROWS(name, attr, SPLIT8, SPLIT16, SWAP8, SWAP16)                                                                                      \
 	attr static void planes_##name(const sprocket_store *s, const void *src, void *dst) {                                     \
 		int n = s->width;                                                                                                     \
 		ptrdiff_t dc = s->dc;                                                                                                 \
@@ -148,24 +182,54 @@ INLINE __attribute__((target("ssse3"))) void split16_x86(const uint16_t *src, ui
 			units16(src, dst, n);                                                                                             \
 		else                                                                                                                  \
 			units8(src, dst, n);                                                                                              \
+	}                                                                                                                         \
+	attr static void swapped_##name(const sprocket_store *s, const void *src, void *dst) {                                    \
+		int n = s->width;                                                                                                     \
+		if (!s->floats && !s->wide) {                                                                                         \
+			SWAP8(src, (uint8_t *)dst - 2, n);                                                                                \
+			return;                                                                                                           \
+		}                                                                                                                     \
+		if (!s->floats) {                                                                                                     \
+			SWAP16(src, (uint16_t *)dst - 2, n);                                                                              \
+			return;                                                                                                           \
+		}                                                                                                                     \
+		float *d = (float *)dst - 2;                                                                                          \
+		for (int i = 0; i < n; i += BLOCK, d += 3 * BLOCK) {                                                                  \
+			int m = n - i < BLOCK ? n - i : BLOCK;                                                                            \
+			if (s->wide) {                                                                                                    \
+				uint16_t t[3 * BLOCK];                                                                                        \
+				SWAP16((const uint16_t *)src + 3 * i, t, m);                                                                  \
+				units16(t, d, 3 * m);                                                                                         \
+			} else {                                                                                                          \
+				uint8_t t[3 * BLOCK];                                                                                         \
+				SWAP8((const uint8_t *)src + 3 * i, t, m);                                                                    \
+				units8(t, d, 3 * m);                                                                                          \
+			}                                                                                                                 \
+		}                                                                                                                     \
 	}
 
-ROWS(plain, , split8, split16)
+ROWS(plain, , split8, split16, swap8, swap16)
 #ifdef X86
-ROWS(ssse3, __attribute__((target("ssse3"))), split8_x86, split16_x86)
-ROWS(avx2, __attribute__((target("avx2"))), split8_x86, split16_x86)
+ROWS(ssse3, __attribute__((target("ssse3"))), split8_x86, split16_x86, swap8_x86, swap16_x86)
+ROWS(avx2, __attribute__((target("avx2"))), split8_x86, split16_x86, swap8_x86, swap16_x86)
 #endif
 
 typedef void row_kernel(const sprocket_store *s, const void *src, void *dst);
 
-static row_kernel *choose(int planes) {
+enum { PLANES, PACKED, SWAPPED };
+
+static row_kernel *choose(int order, int set) {
+	static row_kernel *const plain[] = {planes_plain, packed_plain, swapped_plain};
 #ifdef X86
-	if (__builtin_cpu_supports("avx2"))
-		return planes ? planes_avx2 : packed_avx2;
-	if (__builtin_cpu_supports("ssse3"))
-		return planes ? planes_ssse3 : packed_ssse3;
+	static row_kernel *const ssse3[] = {planes_ssse3, packed_ssse3, swapped_ssse3};
+	static row_kernel *const avx2[] = {planes_avx2, packed_avx2, swapped_avx2};
+	if (set != SPROCKET_PLAIN && set != SPROCKET_SSSE3 && __builtin_cpu_supports("avx2"))
+		return avx2[order];
+	if (set != SPROCKET_PLAIN && __builtin_cpu_supports("ssse3"))
+		return ssse3[order];
 #endif
-	return planes ? planes_plain : packed_plain;
+	(void)set;
+	return plain[order];
 }
 
 // Any steps at all. The inner loop runs along the axis whose steps in dst are the shorter.
@@ -199,10 +263,15 @@ STRIDED(16f, uint16_t, float, unit16)
 
 // Writes the rows of src so that channel c of pixel (x, y) lands x·dx + y·dy + c·dc elements after dst.
 void sprocket_store_rows(const sprocket_store *s, const void *src, void *dst) {
-	int planes = s->channels == 3 && s->dx == 1;
-	int packed = s->dx == s->channels && (s->channels == 1 || s->dc == 1);
-	if (planes || packed) {
-		row_kernel *row = choose(planes);
+	int order = -1;
+	if (s->channels == 3 && s->dx == 1)
+		order = PLANES;
+	else if (s->dx == s->channels && (s->channels == 1 || s->dc == 1))
+		order = PACKED;
+	else if (s->dx == 3 && s->dc == -1)
+		order = SWAPPED;
+	if (order >= 0) {
+		row_kernel *row = choose(order, s->set);
 		ptrdiff_t step = s->dy * (s->floats ? 4 : 1 << s->wide);
 		for (int y = 0; y < s->rows; y++)
 			row(s, (const uint8_t *)src + y * s->src_stride, (uint8_t *)dst + y * step);

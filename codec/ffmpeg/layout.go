@@ -2,8 +2,8 @@ package ffmpeg
 
 // picture is what a decoded frame tells of itself. The C type sprocket_picture has the same layout.
 type picture struct {
-	token                                                int64
-	width, height, format, matrix, rng, errors, flags, _ int32
+	token                                      int64
+	width, height, format, matrix, rng, errors int32
 }
 
 // scaling says how a scaler is to be made. The C type sprocket_scaling has the same layout.
@@ -21,5 +21,6 @@ type store struct {
 	srcStride             int64
 	dx, dy, dc            int64
 	width, rows, channels int32
-	wide, floats, _       int32
+	wide, floats          int32
+	set                   int32 // the kernels used at most: 0 the fastest of this machine, 1 plain, 2 SSSE3
 }

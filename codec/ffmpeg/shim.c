@@ -58,7 +58,6 @@ int sprocket_receive(AVCodecContext *c, AVFrame *f, sprocket_picture *out) {
 	out->matrix = f->colorspace;
 	out->range = f->color_range;
 	out->errors = f->decode_error_flags;
-	out->flags = f->flags;
 	return 0;
 }
 

@@ -13,7 +13,7 @@ struct SwsContext;
 // What Go wants to know of a decoded picture. The Go type picture has the same layout.
 typedef struct sprocket_picture {
 	int64_t token;
-	int32_t width, height, format, matrix, range, errors, flags, pad;
+	int32_t width, height, format, matrix, range, errors;
 } sprocket_picture;
 
 // How a scaler is to be made. The Go type scaling has the same layout.
@@ -48,8 +48,10 @@ typedef struct sprocket_store {
 	int32_t width, rows, channels; // of src
 	int32_t wide;                  // src has 16-bit samples
 	int32_t floats;                // dst has float32 in [0, 1]; else dst is as src
-	int32_t pad;
+	int32_t set;                   // the kernels used at most: 0 the fastest of this machine, or one of those below
 } sprocket_store;
+
+enum { SPROCKET_PLAIN = 1, SPROCKET_SSSE3 };
 
 void sprocket_store_rows(const sprocket_store *s, const void *src, void *dst);
 
