@@ -177,22 +177,6 @@ func (c *cursor) skip(n int64) {
 	}
 }
 
-// skip goes n values on in a column of runs, of which begun have begun and left values are left in the last.
-// It returns the sum of the values.
-func (c *column) skip(n int64, begun, left *uint32) (sum int64) {
-	for n > 0 {
-		if *left == 0 {
-			*left = c.runs[*begun].count
-			*begun++
-		}
-		k := min(n, int64(*left))
-		sum += k * int64(c.runs[*begun-1].value)
-		*left -= uint32(k)
-		n -= k
-	}
-	return sum
-}
-
 // next puts the next packets into p, column by column.
 func (c *cursor) next(p []container.PacketInfo) int {
 	p = p[:min(int64(len(p)), c.n-c.i)]
@@ -307,17 +291,6 @@ func (c *cursor) times(p []container.PacketInfo, i int64) {
 			}
 		}
 	}
-}
-
-// next takes up to n equal values out of a column of runs; see skip.
-func (c *column) next(n int, begun, left *uint32) (int, uint32) {
-	if *left == 0 {
-		*left = c.runs[*begun].count
-		*begun++
-	}
-	k := min(uint32(n), *left)
-	*left -= k
-	return int(k), c.runs[*begun-1].value
 }
 
 // nextGroup puts the next packet of many sound frames into p. It returns false after the last.
