@@ -116,6 +116,7 @@ func TestFormats(t *testing.T) {
 		{formatSeconds(7.5408666), "7.540867 s"},
 		{formatSeconds(10), "10.000 s"},
 		{formatClock(3723500 * time.Millisecond), "01:02:03.500"},
+		{formatClock(333333334), "00:00:00.334"},
 		{formatClock(-500 * time.Millisecond), "-00:00:00.500"},
 		{formatRate(30000.0 / 1001), "29.97"},
 		{formatRate(24000.0 / 1001), "23.976"},

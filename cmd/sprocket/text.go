@@ -84,13 +84,16 @@ func formatRate(fps float64) string {
 	return strconv.FormatFloat(math.Round(fps*1000)/1000, 'f', -1, 64)
 }
 
-// formatClock returns "00:01:02.500", as a label under a picture.
+// formatClock returns "00:01:02.500", as a label under a picture. It rounds up: asked for at this time, the frame is found again.
 func formatClock(d time.Duration) string {
 	sign := ""
 	if d < 0 {
 		sign, d = "-", -d
 	}
 	ms := d.Milliseconds()
+	if sign == "" && d%time.Millisecond > 0 {
+		ms++
+	}
 	return fmt.Sprintf("%s%02d:%02d:%02d.%03d", sign, ms/3600000, ms/60000%60, ms/1000%60, ms%1000)
 }
 
