@@ -19,6 +19,7 @@ import (
 	"github.com/sprocket-video/sprocket/codec/ffmpeg"
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/seek"
+	"github.com/sprocket-video/sprocket/source"
 	"github.com/sprocket-video/sprocket/tensor"
 )
 
@@ -327,6 +328,57 @@ func native(t *testing.T, data []byte) []string {
 		out = append(out, sum(f.Bytes()))
 	}
 	return out
+}
+
+// With a stored index nothing is read but the packets that are decoded.
+func TestStoredIndexReadsOnlyTheRun(t *testing.T) {
+	name := make1(t, "160x96", "96", "-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "24")
+	f, err := source.OpenFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	plain, err := sprocket.OpenVideo(t.Context(), f, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	id, err := seek.Identify(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := plain.Index().(*seek.Table).AppendIndex(t.Context(), nil, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := seek.LoadIndex(data, container.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{0, 50, 95} {
+		want, err := plain.FrameAt(t.Context(), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src := source.Count(f)
+		d, err := sprocket.OpenVideo(t.Context(), src, &sprocket.VideoOptions{Index: stored})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := src.Counts(); c.Reads != 0 {
+			t.Errorf("opening read %d times, want 0", c.Reads)
+		}
+		got, err := d.FrameAt(t.Context(), n)
+		if err != nil || !bytes.Equal(got.Bytes(), want.Bytes()) {
+			t.Errorf("frame %d is another one: %v", n, err)
+		}
+		if c, s := src.Counts(), d.Stats(); c.Reads != s.Packets || c.Bytes != s.Bytes {
+			t.Errorf("frame %d: %d reads of %d bytes for %d packets of %d bytes", n, c.Reads, c.Bytes, s.Packets, s.Bytes)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestNothingIsLeftAlive(t *testing.T) {

@@ -56,6 +56,10 @@ type VideoOptions struct {
 	// Threads is how many threads each decoder may use itself. Zero means 1.
 	Threads int
 
+	// Index is a stored index of the source, made by seek.Table.AppendIndex. With it nothing of the container is read, and Track,
+	// when not zero, must be the one that was indexed. A source that has changed since gives seek.ErrMismatch.
+	Index *seek.StoredIndex
+
 	// Backend decodes. Nil takes the first registered one that supports the track.
 	Backend codec.Backend
 	// Formats are tried in order. Nil means Formats().
@@ -100,62 +104,80 @@ func OpenVideo(ctx context.Context, src source.Source, o *VideoOptions) (*VideoD
 	if o.Width < 0 || o.Height < 0 || o.Workers < 0 || o.Threads < 0 {
 		return nil, errors.New("sprocket: negative size, workers or threads")
 	}
-	formats := o.Formats
+	start := time.Now()
+	d := &VideoDecoder{opts: *o, src: source.Count(src)}
+	if err := d.open(ctx); err != nil {
+		if d.demuxer != nil {
+			_ = d.demuxer.Close() // the first error is the one to report
+		}
+		return nil, err
+	}
+	d.pixels = codec.Pixels{
+		Layout: o.Layout, DType: o.DType, Channels: o.Channels,
+		Orientation: d.info.Orientation, Width: o.Width, Height: o.Height,
+	}
+	d.stats.openTime = time.Since(start)
+	d.stats.open = d.src.Counts()
+	return d, nil
+}
+
+// open finds the track, what decodes it, and its index.
+func (d *VideoDecoder) open(ctx context.Context) error {
+	var err error
+	if d.opts.Index != nil {
+		if d.index, d.demuxer, err = d.opts.Index.Table(ctx, d.src, d.opts.Limits); err != nil {
+			return err
+		}
+		if chooseVideo(d.demuxer.Tracks(), d.opts.Track) != 0 {
+			return noVideo(d.demuxer.Tracks(), d.opts.Track)
+		}
+	} else if err := d.openContainer(ctx); err != nil {
+		return err
+	}
+	d.info = &d.demuxer.Tracks()[d.track]
+	if d.backend = d.opts.Backend; d.backend == nil {
+		if d.backend, err = codec.For(d.info); err != nil {
+			return err
+		}
+	}
+	if d.index == nil {
+		d.index, err = seek.Build(ctx, d.demuxer, d.track)
+	}
+	return err
+}
+
+// openContainer opens the source and chooses the track, whose tables alone are kept.
+func (d *VideoDecoder) openContainer(ctx context.Context) error {
+	formats := d.opts.Formats
 	if formats == nil {
 		formats = Formats()
 	}
-	start := time.Now()
-	count := source.Count(src)
 	chosen := -1
-	demuxer, err := container.Open(ctx, count, formats, &container.Options{
-		Limits: o.Limits,
-		Logger: o.Logger,
+	demuxer, err := container.Open(ctx, d.src, formats, &container.Options{
+		Limits: d.opts.Limits,
+		Logger: d.opts.Logger,
 		Select: func(tracks []container.Track) []int {
-			if chosen = chooseVideo(tracks, o.Track); chosen < 0 {
+			if chosen = chooseVideo(tracks, d.opts.Track); chosen < 0 {
 				return []int{}
 			}
 			return []int{chosen}
 		},
 	})
 	if err != nil {
-		return nil, err
-	}
-	d := &VideoDecoder{opts: *o, src: count, track: chosen}
-	if err := d.init(ctx, demuxer); err != nil {
-		_ = demuxer.Close() // the first error is the one to report
-		return nil, err
-	}
-	d.stats.openTime = time.Since(start)
-	d.stats.open = count.Counts()
-	return d, nil
-}
-
-func (d *VideoDecoder) init(ctx context.Context, demuxer container.Demuxer) error {
-	if d.track < 0 {
-		return noVideo(demuxer.Tracks(), d.opts.Track)
-	}
-	var ok bool
-	if d.demuxer, ok = demuxer.(container.SeekableDemuxer); !ok {
-		return fmt.Errorf("sprocket: %w", container.ErrNotSeekable)
-	}
-	d.info = &d.demuxer.Tracks()[d.track]
-	d.backend = d.opts.Backend
-	if d.backend == nil {
-		b, err := codec.For(d.info)
-		if err != nil {
-			return err
-		}
-		d.backend = b
-	}
-	table, err := seek.Build(ctx, d.demuxer, d.track)
-	if err != nil {
 		return err
 	}
-	d.index = table
-	d.pixels = codec.Pixels{
-		Layout: d.opts.Layout, DType: d.opts.DType, Channels: d.opts.Channels,
-		Orientation: d.info.Orientation, Width: d.opts.Width, Height: d.opts.Height,
+	seekable, ok := demuxer.(container.SeekableDemuxer)
+	switch {
+	case chosen < 0:
+		err = noVideo(demuxer.Tracks(), d.opts.Track)
+	case !ok:
+		err = fmt.Errorf("sprocket: %w", container.ErrNotSeekable)
 	}
+	if err != nil {
+		_ = demuxer.Close() // the first error is the one to report
+		return err
+	}
+	d.demuxer, d.track = seekable, chosen
 	return nil
 }
 

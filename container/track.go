@@ -1,6 +1,9 @@
 package container
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Kind is what a track carries.
 type Kind uint8
@@ -25,6 +28,16 @@ func (k Kind) String() string {
 
 // MarshalText returns the kind's name.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads a kind's name.
+func (k *Kind) UnmarshalText(text []byte) error {
+	i := slices.Index(kindNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("container: kind %q", text)
+	}
+	*k = Kind(i)
+	return nil
+}
 
 // Track describes one elementary stream. Tracks are values that share memory: treat Config and Descriptions as read-only.
 type Track struct {

@@ -76,6 +76,12 @@ func (b *builder) add(info *container.PacketInfo) {
 
 // dropUndecodable removes the leading pictures of the first key packet when that packet is an open one.
 func (t *Table) dropUndecodable(ctx context.Context, b *builder) error {
+	if k, ok := t.demuxer.(*storedDemuxer); ok {
+		return b.drop(t, func(_ int, n uint32) (bool, error) {
+			hidden, _, _ := k.known(int64(n))
+			return hidden, nil
+		})
+	}
 	if !b.lead {
 		return nil
 	}
@@ -96,24 +102,39 @@ func (t *Table) dropUndecodable(ctx context.Context, b *builder) error {
 		end = b.keys[1]
 	}
 	hevc := t.demuxer.Tracks()[t.track].Codec == "hevc"
+	return b.drop(t, func(i int, n uint32) (bool, error) {
+		if n <= first || n >= end || b.pts[i] >= b.keyPTS[0] {
+			return false, nil
+		}
+		if !hevc {
+			return true, nil
+		}
+		info, err := t.packet(ctx, int64(n))
+		if err != nil {
+			return false, err
+		}
+		p, err := t.inspect(ctx, info)
+		return p.Skipped, err // RADL pictures are decodable
+	})
+}
+
+// drop takes the packets out that hidden says are no frames, and notes them.
+func (b *builder) drop(t *Table, hidden func(i int, n uint32) (bool, error)) error {
 	keep := 0
 	for i, n := range b.order {
-		drop := n > first && n < end && b.pts[i] < b.keyPTS[0]
-		if drop && hevc { // RADL pictures are decodable
-			info, err := t.packet(ctx, int64(n))
-			if err != nil {
-				return err
-			}
-			p, err := t.inspect(ctx, info)
-			if err != nil {
-				return err
-			}
-			drop = p.Skipped
+		hide, err := hidden(i, n)
+		if err != nil {
+			return err
 		}
-		if !drop {
-			b.pts[keep], b.order[keep] = b.pts[i], n
-			keep++
+		if hide {
+			if t.hidden == nil {
+				t.hidden = map[uint32]struct{}{}
+			}
+			t.hidden[n] = struct{}{}
+			continue
 		}
+		b.pts[keep], b.order[keep] = b.pts[i], n
+		keep++
 	}
 	b.pts, b.order = b.pts[:keep], b.order[:keep]
 	return nil

@@ -29,6 +29,8 @@ type Table struct {
 	keyPTS column.Column // of keys
 	allKey bool
 
+	hidden map[uint32]struct{} // packets that cannot be decoded and are no frames: a few leading pictures
+
 	mu     sync.Mutex
 	starts map[uint32]bool // key packets whose bytes were read: can decoding start there?
 }
@@ -177,6 +179,11 @@ func (t *Table) keyBetween(a, b int64) bool {
 func (t *Table) canStart(ctx context.Context, info container.PacketInfo) (bool, error) {
 	if bitstream.IntraOnly(t.demuxer.Tracks()[t.track].Codec) {
 		return true, nil
+	}
+	if k, ok := t.demuxer.(*storedDemuxer); ok {
+		if _, start, told := k.known(info.N); told {
+			return start, nil
+		}
 	}
 	t.mu.Lock()
 	ok, known := t.starts[uint32(info.N)]

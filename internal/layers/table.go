@@ -30,7 +30,7 @@ var rules = map[string]rule{
 	"mpegts":             {ours: "source container internal/bitstream internal/column", outside: mediaCodecs},
 	"hls":                {ours: "source container mp4 mpegts"},
 	"rtsp":               {ours: "container", outside: gortsplib},
-	"seek":               {ours: "container internal/bitstream internal/column"},
+	"seek":               {ours: "container source internal/bitstream internal/column"},
 	"codec":              {ours: "container tensor"},
 	"codec/ffmpeg":       {ours: "container tensor codec internal/bitstream", outside: goAstiav + " " + purego, unsafe: true, cgo: true},
 	"codec/nvdec":        {ours: "container tensor codec internal/bitstream", outside: purego, unsafe: true},

@@ -1,0 +1,261 @@
+package seek
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"iter"
+	"math"
+
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/internal/column"
+	"github.com/sprocket-video/sprocket/source"
+)
+
+// StoredIndex is an index that was read back: everything about one track but its packets' bytes. It is immutable, and one may serve
+// any number of sources that are copies of each other.
+type StoredIndex struct {
+	header   header
+	pos, dts column.Column
+	offsets  []int32 // PTS less DTS; nil when all are 0
+	sizes    []uint32
+	flags    []uint8
+	extra    []int32 // duration less the step of DTS to the packet; nil when all are alike
+	extraAll int64   // what they are then
+	descs    []uint16
+}
+
+// LoadIndex reads a stored index: see [Table.AppendIndex]. What is damaged gives an error that wraps container.ErrCorrupt.
+func LoadIndex(data []byte, limits container.Limits) (*StoredIndex, error) {
+	fail := func(off int, err error) error {
+		return &container.Error{Format: "index", Op: "load", Offset: int64(off), Err: err}
+	}
+	if len(data) < len(magic)+4 || string(data[:len(magic)]) != magic {
+		return nil, fail(0, container.ErrFormat)
+	}
+	body, sum := data[:len(data)-4], binary.LittleEndian.Uint32(data[len(data)-4:])
+	if crc32.Checksum(body, castagnoli) != sum {
+		return nil, fail(len(body), fmt.Errorf("checksum does not match: %w", container.ErrCorrupt))
+	}
+	rest := body[len(magic):]
+	chunk := func() ([]byte, bool) {
+		n, k := binary.Uvarint(rest)
+		if k <= 0 || n > uint64(len(rest)-k) {
+			return nil, false
+		}
+		c := rest[k : k+int(n)]
+		rest = rest[k+int(n):]
+		return c, true
+	}
+	s := &StoredIndex{}
+	h, ok := chunk()
+	if !ok {
+		return nil, fail(len(magic), container.ErrCorrupt)
+	}
+	if err := json.Unmarshal(h, &s.header); err != nil {
+		return nil, fail(len(magic), fmt.Errorf("%v: %w", err, container.ErrCorrupt))
+	}
+	if s.header.Packets < 0 || s.header.Packets > min(limits.OrDefault().Packets, math.MaxInt32) {
+		return nil, fail(len(magic), fmt.Errorf("%d packets: %w", s.header.Packets, container.ErrLimit))
+	}
+	if !s.header.Track.Timebase.Valid() || len(s.header.Track.Descriptions) > math.MaxUint16 {
+		return nil, fail(len(magic), fmt.Errorf("timebase %v, %d descriptions: %w", s.header.Track.Timebase, len(s.header.Track.Descriptions), container.ErrCorrupt))
+	}
+	var cols [numFields]values
+	for i := range cols {
+		at := len(body) - len(rest)
+		c, ok := chunk()
+		if !ok || len(c) == 0 {
+			return nil, fail(at, container.ErrCorrupt)
+		}
+		cols[i] = values{packed: c[0] == packedValues, data: c[1:]}
+	}
+	if err := s.fill(&cols); err != nil {
+		return nil, fail(len(body), err)
+	}
+	return s, nil
+}
+
+// fill decodes the columns.
+func (s *StoredIndex) fill(cols *[numFields]values) error {
+	var pos, dts column.Builder
+	var last container.PacketInfo
+	for n := range s.header.Packets {
+		var v [numFields]int64
+		for i := range cols {
+			if !cols[i].next(&v[i]) {
+				return fmt.Errorf("column %d ends at packet %d of %d: %w", i, n, s.header.Packets, container.ErrCorrupt)
+			}
+		}
+		p := container.PacketInfo{DTS: last.DTS + container.Ticks(v[fieldDTS]), Size: int(v[fieldSize])}
+		p.Pos = last.Pos + int64(last.Size) + v[fieldPos]
+		off := v[fieldPTS]
+		switch {
+		case p.Size < 0 || v[fieldSize] > math.MaxUint32 || p.Pos < 0 || p.Pos > math.MaxInt64/2,
+			off != int64(int32(off)), v[fieldDuration] != int64(int32(v[fieldDuration])),
+			v[fieldFlags] < 0 || v[fieldFlags] >= numFlags, v[fieldDesc] < 0 || v[fieldDesc] > int64(len(s.header.Track.Descriptions)):
+			return fmt.Errorf("packet %d: %w", n, container.ErrCorrupt)
+		}
+		pos.Append(p.Pos)
+		dts.Append(int64(p.DTS))
+		s.sizes = append(s.sizes, uint32(p.Size))
+		s.flags = append(s.flags, uint8(v[fieldFlags]))
+		s.offsets = sparse(s.offsets, int(n), int32(off), 0)
+		if n == 0 {
+			s.extraAll = v[fieldDuration]
+		}
+		s.extra = sparse(s.extra, int(n), int32(v[fieldDuration]), int32(s.extraAll))
+		s.descs = sparse(s.descs, int(n), uint16(v[fieldDesc]), 0)
+		last = p
+	}
+	s.pos, s.dts = pos.Build(), dts.Build()
+	return nil
+}
+
+// sparse appends v as value n of a column that stays nil while all values are usual.
+func sparse[T comparable](c []T, n int, v, usual T) []T {
+	if c == nil && v != usual {
+		c = make([]T, n, n+n/4+16)
+		for i := range c {
+			c[i] = usual
+		}
+	}
+	if c == nil {
+		return nil
+	}
+	return append(c, v)
+}
+
+// values reads a stored column.
+type values struct {
+	packed bool
+	data   []byte
+	last   int64
+	left   uint64
+}
+
+func (c *values) next(v *int64) bool {
+	if c.left == 0 {
+		x, k := binary.Varint(c.data)
+		if k <= 0 {
+			return false
+		}
+		c.data, c.last, c.left = c.data[k:], x, 1
+		if c.packed {
+			n, k := binary.Uvarint(c.data)
+			if k <= 0 || n == 0 {
+				return false
+			}
+			c.data, c.left = c.data[k:], n
+		}
+	}
+	c.left--
+	*v = c.last
+	return true
+}
+
+// Identity returns the identity of the source that was indexed.
+func (s *StoredIndex) Identity() Identity { return s.header.Identity }
+
+// Table returns the index for src, without reading anything when src has the version that was indexed: see [Identity.Check].
+// The demuxer it returns has the one track, and reads packets out of src.
+func (s *StoredIndex) Table(ctx context.Context, src source.Source, limits container.Limits) (*Table, container.SeekableDemuxer, error) {
+	if err := s.header.Identity.Check(ctx, src); err != nil {
+		return nil, nil, err
+	}
+	d := &storedDemuxer{s: s, src: src, tracks: []container.Track{s.header.Track}, limits: limits.OrDefault()}
+	t, err := Build(ctx, d, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, d, nil
+}
+
+// info returns packet n.
+func (s *StoredIndex) info(n int64) container.PacketInfo {
+	p := container.PacketInfo{N: n, DTS: container.Ticks(s.dts.At(int(n))), Pos: s.pos.At(int(n)), Size: int(s.sizes[n])}
+	p.PTS = p.DTS
+	if s.offsets != nil {
+		p.PTS += container.Ticks(s.offsets[n])
+	}
+	step := p.DTS
+	if n > 0 {
+		step -= container.Ticks(s.dts.At(int(n - 1)))
+	}
+	p.Duration = step + container.Ticks(s.extraAll)
+	if s.extra != nil {
+		p.Duration = step + container.Ticks(s.extra[n])
+	}
+	if s.descs != nil {
+		p.Description = int(s.descs[n])
+	}
+	f := s.flags[n]
+	p.Key, p.Discard = f&flagKey != 0, f&flagDiscard != 0
+	p.Corrupt = p.Pos+int64(p.Size) > s.header.Identity.Size
+	switch {
+	case f&flagNeeded != 0:
+		p.Disposable = container.Needed
+	case f&flagUnneeded != 0:
+		p.Disposable = container.Unneeded
+	}
+	return p
+}
+
+// storedDemuxer reads the packets that a stored index tells of.
+type storedDemuxer struct {
+	s      *StoredIndex
+	src    source.Source
+	tracks []container.Track
+	limits container.Limits
+	next   int64 // of Next
+}
+
+func (d *storedDemuxer) Tracks() []container.Track { return d.tracks }
+func (d *storedDemuxer) Close() error              { return nil }
+
+func (d *storedDemuxer) Next(ctx context.Context, p *container.Packet) error {
+	if d.next >= d.s.header.Packets {
+		return io.EOF
+	}
+	d.next++
+	return d.Read(ctx, 0, d.s.info(d.next-1), p)
+}
+
+func (d *storedDemuxer) List(ctx context.Context, track int, from container.PacketInfo) iter.Seq2[container.PacketInfo, error] {
+	return func(yield func(container.PacketInfo, error) bool) {
+		for n := max(from.N, 0); n < d.s.header.Packets; n++ {
+			if n%1024 == 0 && ctx.Err() != nil {
+				yield(container.PacketInfo{}, ctx.Err())
+				return
+			}
+			if !yield(d.s.info(n), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (d *storedDemuxer) Read(ctx context.Context, track int, info container.PacketInfo, p *container.Packet) error {
+	fail := func(err error) error {
+		return &container.Error{Format: "index", Op: "read", Path: fmt.Sprintf("packet %d", info.N), Offset: info.Pos, Err: err}
+	}
+	if int64(info.Size) > d.limits.PacketBytes {
+		return fail(fmt.Errorf("%w: %d bytes", container.ErrLimit, info.Size))
+	}
+	p.PacketInfo = info
+	p.Resize(info.Size)
+	if err := source.ReadFull(ctx, d.src, p.Data, info.Pos); err != nil {
+		p.Data = p.Data[:0]
+		return fail(err)
+	}
+	return nil
+}
+
+// known returns what the stored index tells about a packet that Build and Start would otherwise read from its bytes.
+func (d *storedDemuxer) known(n int64) (hidden, start, told bool) {
+	f := d.s.flags[n]
+	return f&flagHidden != 0, f&flagStart != 0, f&(flagStart|flagNoStart) != 0
+}

@@ -1,0 +1,217 @@
+package seek
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/source"
+)
+
+// A stored index is, in this order:
+//
+//	magic     8 bytes
+//	header    uvarint length, JSON
+//	columns   one per field: uvarint length, then values
+//	checksum  CRC-32C of all before it, little endian
+//
+// Values are zigzag varints, each followed by how often it is repeated, or not, whichever is shorter; the first byte of a column
+// says which. See fields for what the columns hold.
+const (
+	magic   = "sprkidx\x01"
+	headLen = 64 << 10 // bytes of the source that Identity.Head is of
+)
+
+// Identity tells one source from another, and one state of it from a later one.
+type Identity struct {
+	Size    int64  `json:"size"`              // bytes
+	Version string `json:"version,omitempty"` // source.Versioned: ETag, or size and time; "" when it has none
+	Head    string `json:"head,omitempty"`    // SHA-256 of the first 64 KiB, in hex; "" when it was not read
+}
+
+// Identify returns the identity of a source. It reads the first 64 KiB.
+func Identify(ctx context.Context, src source.Source) (Identity, error) {
+	id := Identity{Size: src.Size(), Version: versionOf(src)}
+	head := make([]byte, min(headLen, max(id.Size, 0)))
+	if err := source.ReadFull(ctx, src, head, 0); err != nil {
+		return Identity{}, fmt.Errorf("seek: identify: %w", err)
+	}
+	h := sha256.Sum256(head)
+	id.Head = hex.EncodeToString(h[:])
+	return id, nil
+}
+
+func versionOf(src source.Source) string {
+	if v, ok := src.(source.Versioned); ok {
+		return v.Version()
+	}
+	return ""
+}
+
+// Check returns nil when src is the source that id was taken of, and an error that wraps ErrMismatch when it is not. Where size and
+// version say so it reads nothing; a source with another version, or none, is read at its head: a copy of a file is the same file.
+func (id Identity) Check(ctx context.Context, src source.Source) error {
+	if src.Size() != id.Size {
+		return fmt.Errorf("seek: the source has %d bytes, the indexed one had %d: %w", src.Size(), id.Size, ErrMismatch)
+	}
+	v := versionOf(src)
+	if v != "" && v == id.Version {
+		return nil
+	}
+	if id.Head == "" {
+		return fmt.Errorf("seek: the source's version is %q, the indexed one's was %q: %w", v, id.Version, ErrMismatch)
+	}
+	now, err := Identify(ctx, src)
+	if err != nil {
+		return err
+	}
+	if now.Head != id.Head {
+		return fmt.Errorf("seek: the first %d bytes of the source have changed: %w", min(headLen, id.Size), ErrMismatch)
+	}
+	return nil
+}
+
+// header is the JSON at the beginning of a stored index.
+type header struct {
+	Identity Identity        `json:"identity"`
+	Track    container.Track `json:"track"`
+	Packets  int64           `json:"packets"`
+}
+
+// fields are the columns, in the order they are stored. Each is a function of a packet and the one before it, so that
+// most values are small or repeat.
+const (
+	fieldFlags    = iota // see the flag constants
+	fieldDTS             // less the DTS before
+	fieldPTS             // less DTS
+	fieldDuration        // less the step of DTS to this packet: of a constant rate, 0
+	fieldSize
+	fieldPos  // less the end of the packet before
+	fieldDesc // sample description
+	numFields
+)
+
+// The flags of a packet.
+const (
+	flagKey = 1 << iota
+	flagDiscard
+	flagNeeded
+	flagUnneeded
+	flagHidden // a leading picture that cannot be decoded: not a frame
+	flagStart  // a key packet whose bytes were read: decoding can start there
+	flagNoStart
+	numFlags
+)
+
+// AppendIndex appends the index to b in its stored form: see [LoadIndex]. The identity is that of the source the table's demuxer reads.
+//
+// Every key packet is classified first, which reads the head of each that was not used as a start before: opened from the
+// stored index, a track then needs no read but those of the packets it decodes.
+func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte, error) {
+	h, err := json.Marshal(header{Identity: id, Track: t.demuxer.Tracks()[t.track], Packets: t.packets})
+	if err != nil {
+		return b, fmt.Errorf("seek: store: %w", err)
+	}
+	var cols [numFields]runs
+	var last container.PacketInfo
+	for info, err := range t.demuxer.List(ctx, t.track, container.PacketInfo{}) {
+		if err != nil {
+			return b, err
+		}
+		flags, err := t.flags(ctx, info)
+		if err != nil {
+			return b, err
+		}
+		cols[fieldFlags].add(flags)
+		cols[fieldDTS].add(int64(info.DTS - last.DTS))
+		cols[fieldPTS].add(int64(info.PTS - info.DTS))
+		cols[fieldDuration].add(int64(info.Duration - (info.DTS - last.DTS)))
+		cols[fieldSize].add(int64(info.Size))
+		cols[fieldPos].add(info.Pos - (last.Pos + int64(last.Size)))
+		cols[fieldDesc].add(int64(info.Description))
+		last = info
+	}
+	start := len(b)
+	b = append(b, magic...)
+	b = binary.AppendUvarint(b, uint64(len(h)))
+	b = append(b, h...)
+	for i := range cols {
+		c := cols[i].encode()
+		b = binary.AppendUvarint(b, uint64(len(c)))
+		b = append(b, c...)
+	}
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli)), nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// flags returns what is stored about a packet in bits.
+func (t *Table) flags(ctx context.Context, info container.PacketInfo) (int64, error) {
+	var f int64
+	if info.Discard {
+		f |= flagDiscard
+	}
+	switch info.Disposable {
+	case container.Needed:
+		f |= flagNeeded
+	case container.Unneeded:
+		f |= flagUnneeded
+	}
+	if _, hidden := t.hidden[uint32(info.N)]; hidden {
+		f |= flagHidden
+	}
+	if !info.Key {
+		return f, nil
+	}
+	start, err := t.canStart(ctx, info)
+	if err != nil {
+		return 0, err
+	}
+	if start {
+		return f | flagKey | flagStart, nil
+	}
+	return f | flagKey | flagNoStart, nil
+}
+
+// runs encodes a column in both ways at once.
+type runs struct {
+	plain, packed []byte
+	last          int64
+	count         uint64 // how often last came so far
+}
+
+func (r *runs) add(v int64) {
+	r.plain = binary.AppendVarint(r.plain, v)
+	if r.count > 0 && v == r.last {
+		r.count++
+		return
+	}
+	r.end()
+	r.last, r.count = v, 1
+}
+
+func (r *runs) end() {
+	if r.count > 0 {
+		r.packed = binary.AppendVarint(r.packed, r.last)
+		r.packed = binary.AppendUvarint(r.packed, r.count)
+	}
+}
+
+const (
+	plainValues byte = iota
+	packedValues
+)
+
+// encode returns the shorter form.
+func (r *runs) encode() []byte {
+	r.end()
+	if len(r.packed) < len(r.plain) {
+		return append([]byte{packedValues}, r.packed...)
+	}
+	return append([]byte{plainValues}, r.plain...)
+}

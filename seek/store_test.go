@@ -1,0 +1,216 @@
+package seek
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/source"
+)
+
+// versioned is a source in memory that has a version and counts.
+type versioned struct {
+	*bytes.Reader
+	version string
+	reads   int
+}
+
+func (v *versioned) Version() string { return v.version }
+func (v *versioned) ReadAt(p []byte, off int64) (int, error) {
+	v.reads++
+	return v.Reader.ReadAt(p, off)
+}
+
+// lay gives the packets of a fake bytes in a source, one behind the other.
+func lay(f *fake) *versioned {
+	var data []byte
+	for i := range f.infos {
+		b, ok := f.data[int64(i)]
+		if !ok {
+			b = idr
+		}
+		f.infos[i].Pos, f.infos[i].Size = int64(len(data)), len(b)
+		data = append(data, b...)
+	}
+	return &versioned{Reader: bytes.NewReader(data), version: "1"}
+}
+
+func store(t *testing.T, f *fake, src source.Source) []byte {
+	t.Helper()
+	id, err := Identify(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := build(t, f).AppendIndex(t.Context(), nil, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestStoredIndexAnswersAsTheOneThatWasStored(t *testing.T) {
+	for seed := range uint64(200) {
+		f := randomStream(rand.New(rand.NewPCG(seed, 5)))
+		if seed%3 == 0 { // begin with an open key packet: there are leading pictures that cannot be decoded
+			f = openGOP()
+			f.infos = f.infos[4:]
+			for i := range f.infos {
+				f.infos[i].N = int64(i)
+				f.data[int64(i)] = f.data[int64(i+4)]
+			}
+		}
+		src := lay(f)
+		data := store(t, f, src)
+		want := build(t, f)
+		src.reads = 0
+		s, err := LoadIndex(data, container.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, d, err := s.Table(t.Context(), src, container.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Len() != want.Len() || got.Packets() != want.Packets() || got.KeyPackets() != want.KeyPackets() || got.ReorderDepth() != want.ReorderDepth() {
+			t.Fatalf("seed %d: %d frames, %d packets, %d keys, want %d, %d, %d", seed, got.Len(), got.Packets(), got.KeyPackets(), want.Len(), want.Packets(), want.KeyPackets())
+		}
+		for n := range want.Len() {
+			a, _ := got.Frame(n)
+			b, _ := want.Frame(n)
+			x, err1 := got.Start(t.Context(), n)
+			y, err2 := want.Start(t.Context(), n)
+			if a != b || x != y || err1 != nil || err2 != nil {
+				t.Fatalf("seed %d: frame %d is %+v from %+v (%v), want %+v from %+v (%v)", seed, n, a, x, err1, b, y, err2)
+			}
+		}
+		if src.reads != 0 {
+			t.Fatalf("seed %d: planning from a stored index read %d times, want 0", seed, src.reads)
+		}
+		all := slices.Collect(func(yield func(container.PacketInfo) bool) {
+			for p := range d.List(t.Context(), 0, container.PacketInfo{}) {
+				if !yield(p) {
+					return
+				}
+			}
+		})
+		if !slices.Equal(all, f.infos) {
+			t.Fatalf("seed %d: packets differ", seed)
+		}
+		var p container.Packet
+		if err := d.Read(t.Context(), 0, all[0], &p); err != nil || !bytes.Equal(p.Data, f.data[0]) && !bytes.Equal(p.Data, idr) {
+			t.Fatalf("seed %d: packet 0 is %x, %v", seed, p.Data, err)
+		}
+	}
+}
+
+func TestStoredIndexRefusesAnotherSource(t *testing.T) {
+	f := newFake("h264", gop(nil, 0, 10, 20)...)
+	src := lay(f)
+	s, err := LoadIndex(store(t, f, src), container.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, src.Size())
+	if _, err := src.Reader.ReadAt(data, 0); err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Clone(data)
+	changed[3] ^= 1
+	for _, c := range []struct {
+		name  string
+		src   source.Source
+		match bool
+	}{
+		{"itself", src, true},
+		{"a copy with another time", &versioned{Reader: bytes.NewReader(data), version: "2"}, true},
+		{"a copy without a version", bytes.NewReader(data), true},
+		{"other bytes", &versioned{Reader: bytes.NewReader(changed), version: "2"}, false},
+		{"longer", bytes.NewReader(append(bytes.Clone(data), 0)), false},
+	} {
+		_, _, err := s.Table(t.Context(), c.src, container.Limits{})
+		if (err == nil) != c.match || !c.match && !errors.Is(err, ErrMismatch) {
+			t.Errorf("%s: %v, want a match %v", c.name, err, c.match)
+		}
+	}
+}
+
+func TestStoredIndexIsSmall(t *testing.T) {
+	var infos []container.PacketInfo
+	r := rand.New(rand.NewPCG(1, 1))
+	pos := int64(48)
+	for i := range 50_000 {
+		k := container.Ticks(i / 4 * 2048)
+		size := 200 + r.IntN(1<<r.IntN(16))
+		infos = append(infos, container.PacketInfo{PTS: k + []container.Ticks{1024, 2560, 1536, 2048}[i%4], DTS: container.Ticks(512 * i),
+			Duration: 512, Pos: pos, Size: size, Key: i%250 == 0})
+		pos += int64(size + r.IntN(1000)) // sound lies between
+	}
+	f := newFake("h264", infos...)
+	data, err := build(t, f).AppendIndex(t.Context(), nil, Identity{Size: pos})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := float64(len(data)) / float64(len(infos)); got > 8 {
+		t.Errorf("%.1f bytes a packet, want at most 8", got)
+	}
+}
+
+func FuzzLoadIndex(f *testing.F) {
+	x, err := Build(context.Background(), newFake("h264", gop(nil, 0, 30, 10, 20)...), 0)
+	if err != nil {
+		f.Fatal(err)
+	}
+	data, err := x.AppendIndex(context.Background(), nil, Identity{Size: 1 << 20})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data[:len(data)-4])
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, err := LoadIndex(sealed(body), container.Limits{Packets: 1 << 12})
+		if err != nil {
+			return
+		}
+		src := bytes.NewReader(make([]byte, min(max(s.header.Identity.Size, 0), 1<<20)))
+		table, _, err := s.Table(t.Context(), src, container.Limits{Packets: 1 << 12})
+		if err != nil {
+			return
+		}
+		for n := range table.Len() {
+			if _, err := table.Start(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// sealed appends the checksum.
+func sealed(body []byte) []byte {
+	return binary.LittleEndian.AppendUint32(bytes.Clone(body), crc32.Checksum(body, castagnoli))
+}
+
+func TestDamagedIndexIsRefused(t *testing.T) {
+	f := newFake("h264", gop(nil, 0, 30, 10, 20)...)
+	data := store(t, f, lay(f))
+	for i := range data {
+		broken := bytes.Clone(data)
+		broken[i] ^= 4
+		if _, err := LoadIndex(broken, container.Limits{}); !errors.Is(err, container.ErrCorrupt) && !errors.Is(err, container.ErrFormat) {
+			t.Fatalf("byte %d changed: %v", i, err)
+		}
+		if _, err := LoadIndex(data[:i], container.Limits{}); err == nil {
+			t.Fatalf("cut at %d: no error", i)
+		}
+	}
+	// With a right checksum what was cut is still found out.
+	for i := range len(data) - 4 {
+		if s, err := LoadIndex(sealed(data[:i]), container.Limits{}); err == nil {
+			t.Fatalf("sealed at %d: %+v", i, s.header)
+		}
+	}
+}
