@@ -17,6 +17,16 @@ import (
 // stream that begins with an open key packet: no decoder can decode them. To tell those, and only where there are candidates,
 // Build reads the first bytes of a few packets.
 func Build(ctx context.Context, d container.SeekableDemuxer, track int) (*Table, error) {
+	t, b, err := list(ctx, d, track)
+	if err != nil {
+		return nil, err
+	}
+	t.finish(b)
+	return t, nil
+}
+
+// list lists the packets, and takes those out that are no frames.
+func list(ctx context.Context, d container.SeekableDemuxer, track int) (*Table, *builder, error) {
 	t := &Table{demuxer: d, track: track, tb: d.Tracks()[track].Timebase}
 	var b builder
 	if n := d.Tracks()[track].Packets; n > 0 { // a hint; what is listed counts
@@ -25,18 +35,17 @@ func Build(ctx context.Context, d container.SeekableDemuxer, track int) (*Table,
 	}
 	for info, err := range d.List(ctx, track, container.PacketInfo{}) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if info.N > math.MaxUint32 {
-			return nil, &container.Error{Format: "seek", Op: "build", Offset: -1, Err: container.ErrLimit}
+			return nil, nil, &container.Error{Format: "seek", Op: "build", Offset: -1, Err: container.ErrLimit}
 		}
 		b.add(&info)
 	}
 	if err := t.dropUndecodable(ctx, &b); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	t.finish(&b)
-	return t, nil
+	return t, &b, nil
 }
 
 // builder holds the packets in decode order until they are sorted.
@@ -148,21 +157,8 @@ func (t *Table) finish(b *builder) {
 		sortByTime(b.pts, b.order)
 		t.reorder = reorderDepth(decoded, b.order)
 	}
-	t.frames = len(b.pts)
 	t.packets = b.packets
-	t.lastDuration = b.duration
-	var pts column.Builder
-	pts.Grow(len(b.pts))
-	for _, v := range b.pts {
-		pts.Append(v)
-	}
-	t.pts = pts.Build()
-	for i, n := range b.order {
-		if uint32(i) != n {
-			t.order = slices.Clip(slices.Clone(b.order))
-			break
-		}
-	}
+	t.setFrames(b)
 	t.allKey = int64(len(b.keys)) == b.packets
 	if !t.allKey {
 		t.keys = slices.Clone(b.keys)
@@ -171,6 +167,25 @@ func (t *Table) finish(b *builder) {
 			keyPTS.Append(v)
 		}
 		t.keyPTS = keyPTS.Build()
+	}
+}
+
+// setFrames takes the sorted frames.
+func (t *Table) setFrames(b *builder) {
+	t.frames = len(b.pts)
+	t.lastDuration = b.duration
+	var pts column.Builder
+	pts.Grow(len(b.pts))
+	for _, v := range b.pts {
+		pts.Append(v)
+	}
+	t.pts = pts.Build()
+	t.order = nil
+	for i, n := range b.order {
+		if uint32(i) != n {
+			t.order = slices.Clip(slices.Clone(b.order))
+			break
+		}
 	}
 }
 
