@@ -26,8 +26,7 @@ type timing struct {
 	Max    float64 `json:"max_seconds"`
 }
 
-// ratio is how often faster one side is than another: the median of the rounds' own ratios, so that what slows the machine
-// for a while slows both.
+// ratio is how often faster one side is than another, by the best time of each: whatever else the machine does only adds.
 type ratio struct {
 	Of    string  `json:"of"`
 	To    string  `json:"to"`
@@ -102,11 +101,8 @@ func (b *bench) compare(ctx context.Context, sides []side, targets []target) err
 		return err
 	}
 	for _, t := range targets {
-		ratios := make([]float64, b.rounds)
-		for round := range ratios {
-			ratios[round] = times[t.to][round] / times[t.of][round]
-		}
-		b.addRatio(ratio{Of: sides[t.of].name, To: sides[t.to].name, Value: median(ratios), Want: t.want})
+		value := slices.Min(times[t.to]) / slices.Min(times[t.of])
+		b.addRatio(ratio{Of: sides[t.of].name, To: sides[t.to].name, Value: value, Want: t.want})
 	}
 	return nil
 }
