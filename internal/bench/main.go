@@ -3,7 +3,7 @@
 //
 //	go run ./internal/bench [-run index,rgb,random,allocs] [-n 5] [-json FILE] [-strict]
 //
-// The media are made with ffmpeg, once, and kept in the user's cache directory: about half a gigabyte.
+// The media are made with ffmpeg, once, and kept in the user's cache directory: about 240 MB.
 package main
 
 import (
