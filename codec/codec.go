@@ -28,8 +28,11 @@ type Error struct {
 
 // Error returns "ffmpeg: decode: packet 17: Invalid data found when processing input: cannot decode".
 func (e *Error) Error() string {
-	if e.Packet >= 0 {
+	switch {
+	case e.Packet >= 0 && e.PTS != container.NoTicks:
 		return fmt.Sprintf("%s: %s: packet %d (pts %d): %v", e.Backend, e.Op, e.Packet, e.PTS, e.Err)
+	case e.Packet >= 0:
+		return fmt.Sprintf("%s: %s: packet %d: %v", e.Backend, e.Op, e.Packet, e.Err)
 	}
 	return fmt.Sprintf("%s: %s: %v", e.Backend, e.Op, e.Err)
 }
