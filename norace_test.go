@@ -2,4 +2,4 @@
 
 package sprocket
 
-const raceEnabled = false
+const RaceEnabled = false

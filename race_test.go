@@ -2,5 +2,5 @@
 
 package sprocket
 
-// raceEnabled says that the race detector is on: sync.Pool then drops values on purpose.
-const raceEnabled = true
+// RaceEnabled says that the race detector is on: sync.Pool then drops values on purpose.
+const RaceEnabled = true

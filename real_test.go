@@ -422,7 +422,7 @@ func TestDecodingIntoGivenMemoryAllocatesNothing(t *testing.T) {
 			}
 		})
 	}
-	if a, b := measure(5), measure(60); b > a+12 { // slices of the plan grow by doubling
+	if a, b := measure(5), measure(60); b > a+12 && !sprocket.RaceEnabled { // slices of the plan grow by doubling
 		t.Errorf("5 frames cost %v allocations, 60 frames %v", a, b)
 	}
 }

@@ -420,7 +420,7 @@ func TestFramesAllocateNothingWhenTheDestinationIsGiven(t *testing.T) {
 		})
 	}
 	// Slices of the plan grow by doubling; a frame itself costs nothing.
-	if a, b := measure(all[:10]), measure(all); b > a+10 && !raceEnabled {
+	if a, b := measure(all[:10]), measure(all); b > a+10 && !RaceEnabled {
 		t.Errorf("ten frames cost %v allocations, %d frames %v", a, len(all), b)
 	}
 }

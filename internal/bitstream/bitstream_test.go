@@ -84,6 +84,15 @@ func TestInspect(t *testing.T) {
 	}
 }
 
+func TestInspectAllocatesNothing(t *testing.T) {
+	for _, d := range []*container.Description{{Codec: "h264", Config: avcC}, {Codec: "hevc", Config: hvcC}, {Codec: "h264"}} {
+		data := unit(sps, sei, both, []byte{0x41, 0x88})
+		if n := testing.AllocsPerRun(100, func() { Inspect(d, data) }); n > 0 {
+			t.Errorf("%s: %v allocations", d.Codec, n)
+		}
+	}
+}
+
 func TestStart(t *testing.T) {
 	for _, c := range []struct {
 		info Info

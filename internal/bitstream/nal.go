@@ -1,57 +1,62 @@
 package bitstream
 
 import (
-	"iter"
+	"bytes"
 	"math"
 
 	"github.com/sprocket-video/sprocket/container"
 )
 
-// NALs yields the NAL units of an access unit. With lengthSize 1, 2 or 4 each is preceded by its length
-// (ISO/IEC 14496-15, 5.3.3), with 0 by a start code. The last unit may be cut short; whole says whether it is not.
-func NALs(data []byte, lengthSize int) iter.Seq2[[]byte, bool] {
-	if lengthSize == 0 {
-		return annexB(data)
+// nals takes the NAL units out of an access unit. With size 1 to 4 each is preceded by its length (ISO/IEC 14496-15, 5.3.3),
+// with 0 by a start code.
+type nals struct {
+	data []byte
+	size int
+}
+
+// next returns the next unit. It returns false after the last. The last unit may be cut short: whole says that it is not.
+func (r *nals) next() (nal []byte, whole, ok bool) {
+	if r.size == 0 {
+		return r.nextAnnexB()
 	}
-	return func(yield func([]byte, bool) bool) {
-		for len(data) >= lengthSize {
-			n := 0
-			for _, b := range data[:lengthSize] {
-				n = n<<8 | int(b)
-			}
-			data = data[lengthSize:]
-			if n > len(data) {
-				if len(data) > 0 {
-					yield(data, false)
-				}
-				return
-			}
-			if n > 0 && !yield(data[:n], true) {
-				return
-			}
-			data = data[n:]
+	for len(r.data) > r.size {
+		n := 0
+		for _, b := range r.data[:r.size] {
+			n = n<<8 | int(b)
+		}
+		r.data = r.data[r.size:]
+		if n > len(r.data) {
+			nal, r.data = r.data, nil
+			return nal, false, true
+		}
+		nal, r.data = r.data[:n], r.data[n:]
+		if n > 0 {
+			return nal, true, true
+		}
+	}
+	return nil, false, false
+}
+
+// nextAnnexB returns what lies between the next two start codes. Of the last unit it cannot be known whether it is whole.
+func (r *nals) nextAnnexB() (nal []byte, whole, ok bool) {
+	for {
+		start := bytes.Index(r.data, startCodePrefix)
+		if start < 0 {
+			return nil, false, false
+		}
+		r.data = r.data[start+len(startCodePrefix):]
+		switch end := bytes.Index(r.data, startCodePrefix); {
+		case end < 0:
+			nal, r.data = r.data, nil
+			return nal, false, len(nal) > 0
+		case end > 0:
+			nal, r.data = r.data[:end], r.data[end:]
+			return nal, true, true
 		}
 	}
 }
 
-func annexB(data []byte) iter.Seq2[[]byte, bool] {
-	return func(yield func([]byte, bool) bool) {
-		start := -1
-		for i := 0; i+3 <= len(data); i++ {
-			if data[i] != 0 || data[i+1] != 0 || data[i+2] != 1 {
-				continue
-			}
-			if start >= 0 && i > start && !yield(data[start:i], true) {
-				return
-			}
-			start = i + 3
-			i += 2
-		}
-		if start >= 0 && start < len(data) {
-			yield(data[start:], false)
-		}
-	}
-}
+var startCodePrefix = []byte{0, 0, 1}
 
 // LengthSize returns the bytes of a NAL length under the configuration record of "h264" or "hevc",
 // or 0 when there is no such record and units are separated by start codes.
@@ -70,7 +75,12 @@ func h264(config, data []byte) Info {
 	info := Info{Class: Short}
 	refs, slices := false, false
 	recovery := -1
-	for nal, whole := range NALs(data, LengthSize("h264", config)) {
+	units := nals{data, LengthSize("h264", config)}
+	for {
+		nal, whole, ok := units.next()
+		if !ok {
+			break
+		}
 		ref, kind := nal[0]>>5&3, nal[0]&31
 		switch {
 		case kind == 6 && whole:
@@ -103,10 +113,11 @@ func h264(config, data []byte) Info {
 
 // recoveryPoint looks for a recovery point SEI message and returns its recovery_frame_cnt.
 func recoveryPoint(nal []byte) (int, bool) {
-	b := unescape(nal, 1024)
+	var buf [maxSEI]byte
+	b := unescape(buf[:0], nal)
 	for len(b) > 2 {
 		kind, size := 0, 0
-		for _, v := range []*int{&kind, &size} {
+		for _, v := range [...]*int{&kind, &size} {
 			for len(b) > 0 && b[0] == 0xff {
 				*v += 255
 				b = b[1:]
@@ -138,7 +149,12 @@ func hevc(config, data []byte) Info {
 		topLayer = int(config[21]>>3&7) - 1
 	}
 	needed, seen := false, false
-	for nal := range NALs(data, LengthSize("hevc", config)) {
+	units := nals{data, LengthSize("hevc", config)}
+	for {
+		nal, _, ok := units.next()
+		if !ok {
+			break
+		}
 		if len(nal) < 2 {
 			continue
 		}
@@ -169,11 +185,13 @@ func hevc(config, data []byte) Info {
 	return info
 }
 
-// unescape removes emulation prevention bytes (7.4.1) from at most limit bytes.
-func unescape(b []byte, limit int) []byte {
-	out := make([]byte, 0, min(len(b), limit))
+// maxSEI is how much of an SEI unit is read: x264 puts some 700 bytes of text before what counts.
+const maxSEI = 1024
+
+// unescape appends b to out without its emulation prevention bytes (7.4.1), as far as out has room.
+func unescape(out, b []byte) []byte {
 	zeros := 0
-	for _, v := range b[:min(len(b), limit)] {
+	for _, v := range b[:min(len(b), cap(out))] {
 		if zeros >= 2 && v == 3 {
 			zeros = 0
 			continue
