@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -34,19 +33,24 @@ func Backends() []Backend {
 	return slices.Clone(registry.backends)
 }
 
-// For returns the first registered backend that supports the track.
-// When there is none, the error wraps ErrUnavailable and says why each one refused.
+// For returns the first registered backend that supports the track. When none does, the error says why each one refused, and
+// wraps what they said: ErrUnavailable where the machine lacks something, container.ErrUnsupported where no backend can do it.
+// When none is linked in it wraps ErrUnavailable.
 func For(t *container.Track) (Backend, error) {
-	var errs []error
+	var refused error
 	for _, b := range Backends() {
 		err := b.Supports(t)
 		if err == nil {
 			return b, nil
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", b.Name(), err))
+		if refused == nil {
+			refused = fmt.Errorf("%s: %w", b.Name(), err)
+		} else {
+			refused = fmt.Errorf("%w; %s: %w", refused, b.Name(), err)
+		}
 	}
-	if len(errs) == 0 {
-		return nil, fmt.Errorf("codec: no backend is linked in (import one, such as codec/ffmpeg): %w", ErrUnavailable)
+	if refused == nil {
+		refused = fmt.Errorf("no backend is linked in (import one, such as codec/ffmpeg): %w", ErrUnavailable)
 	}
-	return nil, fmt.Errorf("codec: track %d (%s): %w", t.ID, t.Codec, errors.Join(errs...))
+	return nil, fmt.Errorf("codec: track %d (%s): %w", t.ID, t.Codec, refused)
 }
