@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/sprocket-video/sprocket"
+	"github.com/sprocket-video/sprocket/tensor"
 )
 
 // Measures and colours of a contact sheet, in pixels.
@@ -74,12 +75,23 @@ func (s *sheet) abort()        {}
 
 func (s *sheet) put(b *sprocket.FrameBatch) error {
 	for i, info := range b.Frames {
-		img := toImage(nil, b.Index(i))
+		img := toImage(b.Index(i))
 		s.mu.Lock()
 		s.pictures[info.N] = picture{img, info}
 		s.mu.Unlock()
 	}
 	return nil
+}
+
+// toImage copies rows of RGB into an opaque picture.
+func toImage(pixels *tensor.Tensor) *image.RGBA {
+	img := image.NewRGBA(image.Rect(0, 0, pixels.Shape()[1], pixels.Shape()[0]))
+	src, dst := pixels.Bytes(), img.Pix
+	for len(src) >= 3 && len(dst) >= 4 {
+		dst[0], dst[1], dst[2], dst[3] = src[0], src[1], src[2], 0xff
+		src, dst = src[3:], dst[4:]
+	}
+	return img
 }
 
 // commit draws the sheet and writes it.
