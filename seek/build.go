@@ -1,7 +1,6 @@
 package seek
 
 import (
-	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -151,9 +150,8 @@ func (b *builder) drop(t *Table, hidden func(i int, n uint32) (bool, error)) err
 
 // finish sorts the packets into presentation order and packs the table.
 func (t *Table) finish(b *builder) {
-	decoded := b.order
-	if !slices.IsSortedFunc(b.pts, cmp.Compare) {
-		decoded = slices.Clone(b.order)
+	if !slices.IsSorted(b.pts) {
+		decoded := slices.Clone(b.order)
 		sortByTime(b.pts, b.order)
 		t.reorder = reorderDepth(decoded, b.order)
 	}
