@@ -111,14 +111,14 @@ func (r *trackReport) profile() string {
 
 func (v *videoReport) addText(f *fields) {
 	size := fmt.Sprintf("%dx%d", v.Width, v.Height)
-	turn := ""
+	mirrored, turned := "", ""
 	if v.Mirror {
-		turn = "mirrored"
+		mirrored = "mirrored"
 	}
 	if v.Rotation != 0 {
-		turn = strings.TrimSpace(fmt.Sprintf("%s turned %d° clockwise to %dx%d", turn, v.Rotation, v.DisplayWidth, v.DisplayHeight))
+		turned = fmt.Sprintf("turned %d° clockwise to %dx%d", v.Rotation, v.DisplayWidth, v.DisplayHeight)
 	}
-	f.add("picture", size, turn, format("pixels %s", v.PixelAspect), format("%d bits", v.BitDepth), format("%s", v.Chroma))
+	f.add("picture", size, mirrored, turned, format("pixels %s", v.PixelAspect), format("%d bits", v.BitDepth), format("%s", v.Chroma))
 	c := v.Color
 	if c != (colorReport{}) {
 		f.add("colour", "primaries "+told(c.Primaries), "transfer "+told(c.Transfer), "matrix "+told(c.Matrix), "range "+told(c.Range))
@@ -216,16 +216,16 @@ func (g *gopReport) addText(f *fields, reorder int) {
 	if k.Count == 0 || k.Unknown == k.Count {
 		return
 	}
-	parts := []string{plural(int64(k.Count), "looked at", "looked at") + ": " + fmt.Sprintf("%d IDR", k.IDR)}
+	var parts []string
 	for _, c := range []struct {
 		n    int
 		what string
-	}{{k.Open, "open"}, {k.Recovery, "recovery points"}, {k.NotKey, "no key packets at all"}, {k.Unknown, "unknown"}, {k.Unreadable, "unreadable"}} {
+	}{{k.IDR, "IDR"}, {k.Open, "open"}, {k.Recovery, "recovery points"}, {k.NotKey, "no key packets at all"}, {k.Unknown, "unknown"}, {k.Unreadable, "unreadable"}} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
 		}
 	}
-	f.add("keys", parts...)
+	f.add("keys", fmt.Sprintf("%d looked at: %s", k.Count, strings.Join(parts, ", ")))
 }
 
 // format formats a value that may be unknown; then it is "".
