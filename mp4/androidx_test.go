@@ -36,6 +36,8 @@ func readDump(t *testing.T, name string) map[int][]dumpSample {
 		line := strings.TrimSpace(lines.Text())
 		var n int
 		switch {
+		case strings.HasPrefix(line, "track "):
+			id = -1 // some tracks do not say theirs
 		case strings.HasPrefix(line, "format "):
 			inFormat = true
 		case strings.HasPrefix(line, "sample "):
@@ -81,6 +83,9 @@ var gapless = map[string]bool{
 	"sample_with_color_info.mp4 track 2": true,
 }
 
+// encrypted is the flag of an encrypted sample in a dump.
+const encrypted = 1 << 30
+
 // TestAndroidxDumps compares times, sizes, key flags and bytes with those of an extractor that is not FFmpeg's.
 func TestAndroidxDumps(t *testing.T) {
 	dir := corpus(t)
@@ -97,9 +102,6 @@ func TestAndroidxDumps(t *testing.T) {
 		}
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
-			continue
-		}
-		if fragmented(d) {
 			continue
 		}
 		files++
@@ -151,6 +153,9 @@ func compareDump(t *testing.T, file string, d *Demuxer, track int, want []dumpSa
 		}
 		if two {
 			continue // lengths of two bytes have become start codes of four
+		}
+		if w.flags&encrypted != 0 {
+			continue // they put what it takes to decrypt it before the bytes
 		}
 		if p.Size != w.size {
 			t.Errorf("%s packet %d: %d bytes, want %d", where, i, p.Size, w.size)

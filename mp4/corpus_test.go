@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -115,15 +116,6 @@ func openFile(tb testing.TB, name string) (*Demuxer, error) {
 	return Open(tb.Context(), f, nil)
 }
 
-func fragmented(d *Demuxer) bool {
-	for _, w := range d.Warnings() {
-		if strings.Contains(w.Error(), "fragmented") {
-			return true
-		}
-	}
-	return false
-}
-
 // difference is a kind of difference from ffprobe: how many packets of a track differ in a field.
 type difference struct {
 	file   string
@@ -133,14 +125,15 @@ type difference struct {
 	reason string
 }
 
-// TestCorpusPackets compares every packet of every picture and sound track of the progressive files with ffprobe's.
+// TestCorpusPackets compares every packet of every picture and sound track with ffprobe's.
 func TestCorpusPackets(t *testing.T) {
 	dir := corpus(t)
 	allowed := map[string]difference{}
-	for _, d := range differences {
+	for _, d := range slices.Concat(differences, fragmentDifferences) {
 		allowed[fmt.Sprintf("%s %d %s", d.file, d.track, d.field)] = d
 	}
-	var files, tracks, equal, packets int
+	type score struct{ files, tracks, equal, packets int }
+	scores := map[string]*score{"progressive": {}, "fragmented": {}}
 	for _, name := range corpusFiles(t, dir) {
 		want, ok := readProbe(t, filepath.Join(dir, "_ffprobe", filepath.FromSlash(name)+".json.gz"))
 		if !ok || len(want.Streams) == 0 {
@@ -154,35 +147,36 @@ func TestCorpusPackets(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if fragmented(d) {
-			continue
+		s := scores["progressive"]
+		if d.walk != nil {
+			s = scores["fragmented"]
 		}
-		files++
+		s.files++
 		for i, tr := range d.Tracks() {
 			if tr.Kind != container.Video && tr.Kind != container.Audio {
 				continue
 			}
-			tracks++
-			exact := true
+			s.tracks++
 			counts, n := compare(t, d, i, tr, want)
-			packets += n
+			s.packets += n
 			for field, count := range counts {
-				exact = false
 				key := fmt.Sprintf("%s %d %s", name, tr.ID, field)
 				if a, ok := allowed[key]; !ok || a.count != count {
 					t.Errorf("%s: %d differences; the table allows %d", key, count, a.count)
 				}
 				delete(allowed, key)
 			}
-			if exact {
-				equal++
+			if len(counts) == 0 {
+				s.equal++
 			}
 		}
 	}
 	for key := range allowed {
 		t.Errorf("%s: the table says it differs, and it does not", key)
 	}
-	t.Logf("%d files, %d tracks, %d packets; %d tracks equal in all fields", files, tracks, packets, equal)
+	for kind, s := range scores {
+		t.Logf("%s: %d files, %d tracks, %d packets; %d tracks equal in all fields", kind, s.files, s.tracks, s.packets, s.equal)
+	}
 }
 
 // compare returns the number of packets that differ, by field, and the number compared.
@@ -225,7 +219,7 @@ func compare(t *testing.T, d *Demuxer, track int, tr container.Track, want *prob
 				return
 			}
 			if counts[field]++; counts[field] <= 3 && testing.Verbose() {
-				t.Logf("track %d packet %d %s = %v, ffprobe says %v", tr.ID, i, field, ours, theirs)
+				t.Logf("%s track %d packet %d %s = %v, ffprobe says %v", t.Name(), tr.ID, i, field, ours, theirs)
 			}
 		}
 		if q.PTS != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync/atomic"
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/source"
@@ -17,14 +18,23 @@ var (
 
 // Demuxer is an open movie. List and Read are safe for concurrent use; Next is for one goroutine at a time.
 type Demuxer struct {
-	src      source.Source
-	size     int64 // of src
-	limits   container.Limits
+	src    source.Source
+	size   int64 // of src
+	limits container.Limits
+	inUse  []bool // tracks
+	state  atomic.Pointer[state]
+	walk   *walk // through the movie fragments; nil where there are none
+	closed atomic.Bool
+
+	begun bool   // Next has been called
+	heads []head // of Next
+}
+
+// state is what is known; it never changes. Going through the movie fragments makes another one.
+type state struct {
 	tracks   []container.Track
 	lists    []*list // nil for tracks that are not in use
 	warnings []error
-
-	heads []head // of Next
 }
 
 // head is the next packet of one track.
@@ -33,42 +43,58 @@ type head struct {
 	info *container.PacketInfo
 }
 
-// Tracks returns the tracks in the order of the movie box. The slice is shared and read-only.
+// Tracks returns the tracks in the order of the movie box. The slice is shared and read-only. Of a fragmented movie, a new
+// slice that tells more is returned once the fragments have been listed.
 //
 // Default is the first enabled track of a kind that has packets, else the first that has packets, else the first.
-func (d *Demuxer) Tracks() []container.Track { return d.tracks }
+func (d *Demuxer) Tracks() []container.Track { return d.state.Load().tracks }
 
-// Warnings returns the faults that did not stop the opening, at most 65 of them.
-func (d *Demuxer) Warnings() []error { return d.warnings }
+// Warnings returns the faults that did not stop the opening, at most 65 of them, and as many of the listing of movie fragments.
+func (d *Demuxer) Warnings() []error { return d.state.Load().warnings }
 
 // Close releases the tables. Tracks and Warnings still answer after it; listing and reading fail.
 // It must not be called while a List, Read or Next is under way.
 func (d *Demuxer) Close() error {
-	clear(d.lists)
-	d.heads = nil
+	s := *d.state.Load()
+	s.lists = nil
+	d.state.Store(&s)
+	d.closed.Store(true)
+	d.heads, d.walk = nil, nil
+	return nil
+}
+
+// check returns an error unless the track is in use.
+func (d *Demuxer) check(op string, track int) error {
+	if track < 0 || track >= len(d.inUse) {
+		return &container.Error{Format: "mp4", Op: op, Offset: -1, Err: fmt.Errorf("no track %d: %w", track, container.ErrUnsupported)}
+	}
+	if !d.inUse[track] || d.closed.Load() {
+		return &container.Error{Format: "mp4", Op: op, Path: trackPath(track), Offset: -1, Err: fmt.Errorf("the track is not in use: %w", container.ErrUnsupported)}
+	}
 	return nil
 }
 
 // list returns the packets of a track in use.
-func (d *Demuxer) list(op string, track int) (*list, error) {
-	if track < 0 || track >= len(d.lists) {
-		return nil, &container.Error{Format: "mp4", Op: op, Offset: -1, Err: fmt.Errorf("no track %d: %w", track, container.ErrUnsupported)}
+func (d *Demuxer) list(ctx context.Context, track int) (*list, error) {
+	if err := d.check("list", track); err != nil {
+		return nil, err
 	}
-	if d.lists[track] == nil {
-		return nil, &container.Error{Format: "mp4", Op: op, Path: trackPath(track), Offset: -1, Err: fmt.Errorf("the track is not in use: %w", container.ErrUnsupported)}
+	if err := d.complete(ctx); err != nil {
+		return nil, err
 	}
-	return d.lists[track], nil
+	return d.state.Load().lists[track], nil
 }
 
 func trackPath(track int) string { return fmt.Sprintf("moov/trak[%d]", track) }
 
-// List yields the packets of a track in decode order, beginning with number from.N. It reads nothing.
+// List yields the packets of a track in decode order, beginning with number from.N. It reads nothing,
+// but for the movie fragments, the first time.
 //
 // Where the edit list has several edits the packets of one follow those of the other, each beginning at the key packet
 // that its first picture needs; a packet can so be listed more than once, with different times.
 func (d *Demuxer) List(ctx context.Context, track int, from container.PacketInfo) iter.Seq2[container.PacketInfo, error] {
 	return func(yield func(container.PacketInfo, error) bool) {
-		l, err := d.list("list", track)
+		l, err := d.list(ctx, track)
 		if err != nil {
 			yield(container.PacketInfo{}, err)
 			return
@@ -89,7 +115,7 @@ func (d *Demuxer) List(ctx context.Context, track int, from container.PacketInfo
 
 // Read reads the packet that info describes into p, whose Data it reuses.
 func (d *Demuxer) Read(ctx context.Context, track int, info container.PacketInfo, p *container.Packet) error {
-	if _, err := d.list("read", track); err != nil {
+	if err := d.check("read", track); err != nil {
 		return err
 	}
 	return d.read(ctx, track, info, p)
@@ -122,7 +148,7 @@ func (d *Demuxer) read(ctx context.Context, track int, info container.PacketInfo
 
 // rewind sets Next to the beginning.
 func (d *Demuxer) rewind() {
-	for _, l := range d.lists {
+	for _, l := range d.state.Load().lists {
 		if l == nil {
 			continue
 		}
@@ -138,6 +164,13 @@ func (d *Demuxer) rewind() {
 func (d *Demuxer) Next(ctx context.Context, p *container.Packet) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if !d.begun && !d.closed.Load() {
+		if err := d.complete(ctx); err != nil {
+			return err
+		}
+		d.begun = true
+		d.rewind()
 	}
 	if len(d.heads) == 0 {
 		return io.EOF

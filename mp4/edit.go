@@ -57,12 +57,17 @@ type segmenter struct {
 // buildList reads the tables of a track that is in use, and completes its description.
 func (o *opener) buildList(t *trak, mv *movie, tr *container.Track) *list {
 	tb := o.buildTable(t)
-	l := o.edited(t, mv, tb)
-	l.bytes = tb.bytes
-	tr.Packets, tr.Bytes, tr.Start = l.n, l.bytes, l.start
-	if len(l.segs) > 0 && tr.Duration <= 0 {
+	if tr.Duration <= 0 && tb.n > 0 {
 		tr.Duration = container.Ticks(tb.end())
 	}
+	return o.listOf(t, mv, tr, tb, tb.bytes)
+}
+
+// listOf lays the edit list of a track over its media, and completes its description.
+func (o *opener) listOf(t *trak, mv *movie, tr *container.Track, m media, bytes int64) *list {
+	l := o.edited(t, mv, m)
+	l.bytes = bytes
+	tr.Packets, tr.Bytes, tr.Start = l.n, l.bytes, l.start
 	if d, ok := presented(t, l); ok {
 		tr.Duration = d
 	}

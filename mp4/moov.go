@@ -12,7 +12,9 @@ import (
 type movie struct {
 	timescale  int64
 	matrix     matrix
-	fragmented bool
+	fragmented bool                // there is a movie extends box
+	extend     map[uint32]defaults // track extends boxes
+	duration   uint64              // of the movie with its fragments, as the movie extends box tells; 0 when it does not
 }
 
 // trak is one track box, with its tables still as bytes.
@@ -62,6 +64,7 @@ func (o *opener) readMovie(moov box, choose func([]container.Track) []int) (*Dem
 			traks = append(traks, t)
 		case "mvex":
 			mv.fragmented = true
+			mv.extend, mv.duration = o.readExtends(b)
 		case "cmov":
 			return nil, fail("moov/cmov", b.off, fmt.Errorf("compressed movie header: %w", container.ErrUnsupported))
 		}
@@ -79,27 +82,45 @@ func (o *opener) readMovie(moov box, choose func([]container.Track) []int) (*Dem
 		}
 		return nil, fail("moov", moov.off, corrupt("no tracks"))
 	}
-	if mv.fragmented {
-		o.warn("moov/mvex", moov.off, fmt.Errorf("fragmented: movie fragments are not read: %w", container.ErrUnsupported))
-	}
 
-	d := &Demuxer{src: o.src, size: o.size, limits: o.limits}
+	d := &Demuxer{src: o.src, size: o.size, limits: o.limits, inUse: make([]bool, len(traks))}
+	s := &state{lists: make([]*list, len(traks))}
+	fragments := o.mayBeFragmented(&mv, traks)
 	for _, t := range traks {
-		d.tracks = append(d.tracks, o.describe(t, &mv))
+		tr := o.describe(t, &mv)
+		if fragments {
+			t.describeFragmented(&tr, &mv)
+		}
+		s.tracks = append(s.tracks, tr)
 	}
-	setDefaults(d.tracks, traks)
-	d.lists = make([]*list, len(traks))
-	for _, i := range o.selected(d.tracks, choose) {
-		if d.lists[i] == nil {
-			d.lists[i] = o.buildList(traks[i], &mv, &d.tracks[i])
+	setDefaults(s.tracks, traks)
+	for _, i := range o.selected(s.tracks, choose) {
+		d.inUse[i] = true
+	}
+	if fragments {
+		d.walk = o.newWalk(&mv, traks, s.tracks, d.inUse)
+	} else {
+		for i, t := range traks {
+			if d.inUse[i] {
+				s.lists[i] = o.buildList(t, &mv, &s.tracks[i])
+			}
 		}
 	}
-	if o.dropped {
-		o.warnings = append(o.warnings, fail("", -1, corrupt("further faults are not listed")))
-	}
-	d.warnings = o.warnings
-	d.rewind()
+	o.warnDropped()
+	s.warnings = o.warnings
+	d.state.Store(s)
 	return d, nil
+}
+
+// describeFragmented takes back what only the movie fragments can tell.
+func (t *trak) describeFragmented(tr *container.Track, mv *movie) {
+	tr.Packets = -1
+	if mv.duration > 0 {
+		own := container.Timebase{Num: 1, Den: mv.timescale}.Convert(container.Ticks(min(mv.duration, maxTime)), tr.Timebase)
+		tr.Duration = min(own, maxTime)
+	} else if tr.Duration == 0 {
+		tr.Duration = container.NoTicks
+	}
 }
 
 // selected returns the indices of the tracks whose packets will be asked for.

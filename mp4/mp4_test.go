@@ -421,16 +421,6 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-func TestFragmentedWarns(t *testing.T) {
-	d := mustOpen(t, tm.MP4(tm.Movie{Tracks: []tm.Track{gop()}, Extra: tm.Box("mvex")}))
-	if w := d.Warnings(); len(w) != 1 || !errors.Is(w[0], container.ErrUnsupported) {
-		t.Errorf("warnings = %v, want one, unsupported", w)
-	}
-	if n := len(packets(t, d, 0)); n != 8 {
-		t.Errorf("%d packets, want 8", n)
-	}
-}
-
 // TestLargeMovieBox reads a movie box of more than a piece.
 func TestLargeMovieBox(t *testing.T) {
 	file := tm.MP4(tm.Movie{Tracks: []tm.Track{gop()}, Extra: tm.Box("free", make([]byte, piece+100))})

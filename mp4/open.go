@@ -24,15 +24,28 @@ type opener struct {
 	limits   container.Limits
 	warnings []error
 	dropped  bool // a warning was left out
+	op       string
+
+	// What findMovie came by.
+	fragment int64 // the first movie fragment before the movie box; -1 when there is none
+	after    int64 // where the movie box ends
+	rest     view  // what was read last; lent
 }
 
 // warn notes a fault that does not stop the opening.
 func (o *opener) warn(path string, off int64, err error) {
 	if len(o.warnings) < maxWarnings {
-		o.warnings = append(o.warnings, &container.Error{Format: "mp4", Op: "open", Path: path, Offset: off, Err: err})
+		o.warnings = append(o.warnings, &container.Error{Format: "mp4", Op: o.op, Path: path, Offset: off, Err: err})
 		return
 	}
 	o.dropped = true
+}
+
+// warnDropped adds, as the last warning, that there are more.
+func (o *opener) warnDropped() {
+	if o.dropped {
+		o.warnings = append(o.warnings, &container.Error{Format: "mp4", Op: o.op, Offset: -1, Err: corrupt("further faults are not listed")})
+	}
 }
 
 func fail(path string, off int64, err error) error {
@@ -58,7 +71,9 @@ func (v view) at(off int64) []byte {
 }
 
 // Open reads the movie's headers: one read of the head, unless o.Head holds it, one where each root box beyond it begins,
-// until the movie box is found, and one for the rest of that, in pieces of 64 MiB. No other read is made before Next or Read.
+// until the movie box is found, and one for the rest of that, in pieces of 64 MiB. No other read is made before Next or Read
+// but, of a fragmented movie, to list: the first List or Next of any track goes through the movie fragments, once for all,
+// without reading media data. Until then Packets and Bytes of the tracks are -1.
 //
 // A fault in one track leaves the others usable, and is a warning; see [Demuxer.Warnings].
 func Open(ctx context.Context, src source.Source, o *container.Options) (*Demuxer, error) {
@@ -66,7 +81,7 @@ func Open(ctx context.Context, src source.Source, o *container.Options) (*Demuxe
 	if o != nil {
 		opts = *o
 	}
-	op := &opener{src: src, size: src.Size(), limits: opts.Limits.OrDefault()}
+	op := &opener{src: src, size: src.Size(), limits: opts.Limits.OrDefault(), op: "open", fragment: -1}
 	moov, err := op.findMovie(ctx, opts.Head)
 	if err != nil {
 		return nil, err
@@ -76,7 +91,7 @@ func Open(ctx context.Context, src source.Source, o *container.Options) (*Demuxe
 		return nil, err
 	}
 	if opts.Logger != nil {
-		for _, w := range d.warnings {
+		for _, w := range d.Warnings() {
 			opts.Logger.DebugContext(ctx, "mp4", "warning", w)
 		}
 	}
@@ -87,7 +102,6 @@ func Open(ctx context.Context, src source.Source, o *container.Options) (*Demuxe
 func (o *opener) findMovie(ctx context.Context, head []byte) (box, error) {
 	v := view{b: head}
 	var off int64
-	var fragments bool
 	for n := 0; off < o.size; n++ {
 		if n == maxRootBoxes {
 			return box{}, fail("", off, fmt.Errorf("%w: %d boxes and no movie box", container.ErrLimit, n))
@@ -111,9 +125,15 @@ func (o *opener) findMovie(ctx context.Context, head []byte) (box, error) {
 		}
 		switch h.typ {
 		case "moov":
+			o.rest, o.after = v, o.size
+			if h.size > 0 && h.size < o.size-off {
+				o.after = off + h.size
+			}
 			return o.readBox(ctx, h, off, b)
 		case "moof":
-			fragments = true
+			if o.fragment < 0 {
+				o.fragment = off
+			}
 		}
 		if h.size == 0 || h.size > o.size-off { // checked before it is added
 			off += max(h.size, int64(h.len))
@@ -124,14 +144,14 @@ func (o *opener) findMovie(ctx context.Context, head []byte) (box, error) {
 			if h.size == 0 {
 				err = corrupt("box %q reaches to the end", h.typ)
 			}
-			if fragments {
+			if o.fragment >= 0 {
 				err = errNoMovie
 			}
 			return box{}, fail("", min(off, o.size), fmt.Errorf("no movie box: %w", err))
 		}
 		off += h.size
 	}
-	if fragments {
+	if o.fragment >= 0 {
 		return box{}, fail("", 0, errNoMovie)
 	}
 	if o.size == 0 {
@@ -140,7 +160,7 @@ func (o *opener) findMovie(ctx context.Context, head []byte) (box, error) {
 	return box{}, fail("", o.size, corrupt("no movie box"))
 }
 
-var errNoMovie = fmt.Errorf("movie fragments without a movie box: %w", container.ErrUnsupported)
+var errNoMovie = fmt.Errorf("movie fragments without a movie box: an initialization segment must come first: %w", container.ErrUnsupported)
 
 // readBox returns the box whose header h lies at off, where b holds its beginning.
 func (o *opener) readBox(ctx context.Context, h header, off int64, b []byte) (box, error) {
