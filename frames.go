@@ -154,11 +154,19 @@ func (d *VideoDecoder) batch(ctx context.Context, ns []int, dst *tensor.Tensor) 
 	if len(ns) == 0 {
 		return b.empty()
 	}
+	if w := d.workers(); w > 1 {
+		if runs, err = seek.Split(ctx, d.index, runs, piecesPerWorker*w); err != nil {
+			return nil, err
+		}
+	}
 	if err := d.decodeRuns(ctx, runs, b.put, b.fail); err != nil {
 		return nil, err
 	}
 	return b.finish()
 }
+
+// piecesPerWorker is how many runs there should be for each worker, so that they finish together.
+const piecesPerWorker = 4
 
 // decodeRun decodes one run with a worker of the pool.
 func (d *VideoDecoder) decodeRun(ctx context.Context, run *seek.Run, sink func(seek.Frame, codec.VideoFrame) error) ([]error, error) {

@@ -254,6 +254,30 @@ func TestPacketsAreDecodedOnceAndOnlyWhenNeeded(t *testing.T) {
 	}
 }
 
+func TestDenseRequestsAreSharedAmongWorkers(t *testing.T) {
+	for _, open := range []bool{false, true} {
+		c := gops(8, open)
+		d := openClip(t, c, &VideoOptions{Workers: 2})
+		want := linearHashes(t, openClip(t, gops(8, open), nil))
+		b, err := d.FramesInRange(t.Context(), 0, End, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range want {
+			if hash(b.Index(i)) != want[i] {
+				t.Errorf("open %v: slot %d is wrong", open, i)
+			}
+		}
+		s := d.Stats()
+		if s.Packets != int64(len(c.infos)) {
+			t.Errorf("open %v: %d packets were read, want each of %d once", open, s.Packets, len(c.infos))
+		}
+		if many := s.Runs > 1; many == open {
+			t.Errorf("open %v: %d runs", open, s.Runs)
+		}
+	}
+}
+
 func TestDecodersAreReused(t *testing.T) {
 	d := openClip(t, gops(8, false), &VideoOptions{Workers: 2})
 	for range 20 {

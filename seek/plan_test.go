@@ -188,3 +188,41 @@ func BenchmarkPlanAll(b *testing.B) {
 		}
 	}
 }
+
+func TestSplitCutsAtClosedKeyFrames(t *testing.T) {
+	all := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
+	for _, c := range []struct {
+		name  string
+		fake  *fake
+		parts int
+		want  []span
+	}{
+		{"closed", newFake("h264", gop(gop(gop(nil, 0, 30, 10, 20), 40, 70, 50, 60), 80, 90)...), 4,
+			[]span{{0, 3, []int{0, 1, 2, 3}}, {4, 7, []int{4, 5, 6, 7}}, {8, 9, []int{8, 9}}}},
+		{"in two", newFake("h264", gop(gop(gop(nil, 0, 30, 10, 20), 40, 70, 50, 60), 80, 90)...), 2,
+			[]span{{0, 7, []int{0, 1, 2, 3, 4, 5, 6, 7}}, {8, 9, []int{8, 9}}}},
+		{"open", openGOP(), 4, []span{{0, 9, all}}},
+	} {
+		x := build(t, c.fake)
+		runs, err := Plan(t.Context(), x, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if runs, err = Split(t.Context(), x, runs, c.parts); err != nil {
+			t.Fatal(err)
+		}
+		if len(runs) != len(c.want) {
+			t.Errorf("%s: %d runs, want %d", c.name, len(runs), len(c.want))
+			continue
+		}
+		for i, r := range runs {
+			var frames []int
+			for _, f := range r.Frames {
+				frames = append(frames, f.N)
+			}
+			if r.Start.N != c.want[i].start || r.Last != c.want[i].last || !slices.Equal(frames, c.want[i].frames) {
+				t.Errorf("%s: run %d is %d to %d of %v, want %v", c.name, i, r.Start.N, r.Last, frames, c.want[i])
+			}
+		}
+	}
+}
