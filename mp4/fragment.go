@@ -49,8 +49,8 @@ type walk struct {
 	v         view  // what was read last
 	boxes     int
 	fragments int
-	start     int64 // where the headers of the fragment begin
-	window    int64 // bytes to read for the next one's
+	start     int64   // where the headers of the fragment begin
+	window    int64   // bytes to read for the next one's
 	expected  []int64 // where segment indices say that media begins
 	disagrees bool    // and none did
 }

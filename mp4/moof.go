@@ -213,9 +213,10 @@ func (tf *trackFragment) readSampleBoxes(s *samples, count int64, sdtp, groups b
 		p := sdtp.body[4:]
 		s.setDeps(s.n-count, min(count, int64(len(p))), func(i int64) byte { return p[i] & 0x0c })
 	}
-	if s.keys == nil || groups.typ == "" {
+	if len(s.keys) == 0 || groups.typ == "" {
 		return
 	}
+	s.needKeys()
 	at := 8
 	if groups.body[0] == 1 {
 		at = 12

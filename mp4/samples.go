@@ -16,7 +16,7 @@ type samples struct {
 	deltas   growing
 	offsets  growing // composition offsets, as int32
 	descs    growing // sample descriptions, from 0
-	keys     bitset  // nil while every packet is one
+	keys     bitset  // may be shorter than n: the rest are all key packets
 	deps     []byte  // as in sdtp; nil while none tells anything, else maybe shorter than n
 	begun    bool    // the first decode time is known
 	end      int64   // decode time of the packet after the last
@@ -81,16 +81,16 @@ func (g *growing) addFields(p []byte, stride int, n int64) {
 	}
 }
 
-// reserve makes room for n more values, and for half as many again as there are.
+// reserve makes room for n more values, and for as many again as there are.
 func (g *growing) reserve(n int) {
 	if cap(g.each)-len(g.each) >= n {
 		return
 	}
-	g.each = append(make([]uint32, 0, len(g.each)+len(g.each)/2+n), g.each...)
+	g.each = append(make([]uint32, 0, 2*len(g.each)+n), g.each...)
 }
 
 func (g *growing) expand() {
-	g.each = make([]uint32, 0, g.n+g.n/2)
+	g.each = make([]uint32, 0, 2*g.n)
 	for _, r := range g.runs {
 		for range r.count {
 			g.each = append(g.each, r.value)
@@ -146,31 +146,26 @@ func (s *samples) join() {
 	s.jumps = append(s.jumps, jump{s.n, s.end})
 }
 
-// setKeys notes which of the count packets before s.n are key packets.
+// setKeys notes which of the last count packets are key packets.
 func (s *samples) setKeys(count int64, key func(i int64) bool) {
 	from := s.n - count
-	if s.keys == nil {
-		i := int64(0)
-		for i < count && key(i) {
-			i++
-		}
-		if i == count {
-			return
-		}
-		s.keys = make(bitset, s.n/64+1)
-		for i := range s.keys {
-			s.keys[i] = math.MaxUint64
-		}
-	}
-	for int64(len(s.keys))*64 < s.n {
-		s.keys = append(s.keys, math.MaxUint64)
-	}
 	for i := range count {
 		if !key(i) {
+			s.needKeys()
 			s.keys.clear(from + i)
 		}
 	}
 }
+
+// needKeys makes s.keys say of every packet that it does not know that it is one.
+func (s *samples) needKeys() {
+	for int64(len(s.keys))*64 < s.n {
+		s.keys = append(s.keys, math.MaxUint64)
+	}
+}
+
+// hasAt is has, where what lies behind the end is set.
+func (b bitset) hasAt(i int64) bool { return i>>6 >= int64(len(b)) || b.has(i) }
 
 func (b bitset) clear(i int64) { b[i>>6] &^= 1 << (i & 63) }
 
@@ -237,7 +232,7 @@ type samplesCursor struct {
 
 func (s *samples) len() int64       { return s.n }
 func (s *samples) span() span       { return s.times }
-func (s *samples) key(n int64) bool { return s.keys == nil || s.keys.has(n) }
+func (s *samples) key(n int64) bool { return s.keys.hasAt(n) }
 
 func (s *samples) at(n int64) mediaCursor {
 	n = max(0, min(n, s.n))
@@ -269,50 +264,93 @@ func (m *samplesMark) startOf(s *samples) int64 {
 	return m.dts
 }
 
-func (c *samplesCursor) skip(n int64) {
-	var p [blockLen]container.PacketInfo
-	for n > 0 {
-		k := c.next(p[:min(n, blockLen)])
-		if k == 0 {
-			return
-		}
-		n -= int64(k)
+// enter takes up where the next packet lies, and when it is decoded, where those do not follow from the one before.
+func (c *samplesCursor) enter() {
+	if int(c.place) < len(c.firsts) && int64(c.firsts[c.place]) == c.i {
+		c.pos = c.places.At(int(c.place))
+		c.place++
 	}
+	if int(c.jump) < len(c.jumps) && c.jumps[c.jump].n == c.i {
+		c.dts = c.jumps[c.jump].dts
+		c.jump++
+	}
+}
+
+// steady returns how many of the next n packets follow each other in place and time.
+func (c *samplesCursor) steady(n int64) int64 {
+	if int(c.place) < len(c.firsts) {
+		n = min(n, int64(c.firsts[c.place])-c.i)
+	}
+	if int(c.jump) < len(c.jumps) {
+		n = min(n, c.jumps[c.jump].n-c.i)
+	}
+	return n
+}
+
+// skip goes n packets on, or to the end.
+func (c *samplesCursor) skip(n int64) {
+	for n = min(n, c.n-c.i); n > 0; {
+		c.enter()
+		k := c.steady(n)
+		c.pos += c.size.skip(&c.sizes.column, c.i, k)
+		c.dts += c.delta.skip(&c.deltas.column, c.i, k)
+		c.desc.skip(&c.descs.column, c.i, k)
+		if c.times.offsets {
+			c.offset.skip(&c.offsets.column, c.i, k)
+		}
+		c.i += k
+		n -= k
+	}
+}
+
+// skip goes n values on from number i and returns their sum.
+func (m *fieldMark) skip(c *column, i, n int64) (sum int64) {
+	if c.each == nil {
+		return c.skip(n, &m.begun, &m.left)
+	}
+	for _, v := range c.each[i : i+n] {
+		sum += int64(v)
+	}
+	return sum
 }
 
 // next puts the next packets into p.
 func (c *samplesCursor) next(p []container.PacketInfo) int {
 	p = p[:min(int64(len(p)), c.n-c.i)]
-	for k := range p {
-		i := c.i
-		if int(c.place) < len(c.firsts) && int64(c.firsts[c.place]) == i {
-			c.pos = c.places.At(int(c.place))
-			c.place++
-		}
-		if int(c.jump) < len(c.jumps) && c.jumps[c.jump].n == i {
-			c.dts = c.jumps[c.jump].dts
-			c.jump++
-		}
-		size := int64(c.size.take(&c.sizes.column, i))
-		delta := c.delta.take(&c.deltas.column, i)
-		q := &p[k]
-		*q = container.PacketInfo{
-			PTS: container.Ticks(c.dts), DTS: container.Ticks(c.dts), Duration: container.Ticks(delta),
-			Pos: c.pos, Size: int(size),
-			Description: int(c.desc.take(&c.descs.column, i)),
-			Key:         c.keys == nil || c.keys.has(i),
-		}
+	for k := 0; k < len(p); {
+		c.enter()
+		part := p[k : k+int(c.steady(int64(len(p)-k)))]
+		c.fill(part)
 		if c.times.offsets {
-			q.PTS += container.Ticks(int32(c.offset.take(&c.offsets.column, i)))
+			for j := range part {
+				part[j].PTS += container.Ticks(int32(c.offset.take(&c.offsets.column, c.i+int64(j))))
+			}
 		}
-		if i < int64(len(c.deps)) {
-			q.Disposable = disposable(c.deps[i])
+		for j := c.i; j < min(c.i+int64(len(part)), int64(len(c.deps))); j++ {
+			part[j-c.i].Disposable = disposable(c.deps[j])
 		}
-		c.pos += size
-		c.dts += int64(delta)
-		c.i++
+		c.i += int64(len(part))
+		k += len(part)
 	}
 	return len(p)
+}
+
+// fill fills in packets that follow each other in place and time.
+func (c *samplesCursor) fill(part []container.PacketInfo) {
+	pos, dts := c.pos, c.dts
+	for j := range part {
+		i := c.i + int64(j)
+		size, delta := int64(c.size.take(&c.sizes.column, i)), int64(c.delta.take(&c.deltas.column, i))
+		q := &part[j]
+		*q = container.PacketInfo{
+			PTS: container.Ticks(dts), DTS: container.Ticks(dts), Duration: container.Ticks(delta),
+			Pos: pos, Size: int(size), Description: int(c.desc.take(&c.descs.column, i)),
+			Key: c.keys.hasAt(i),
+		}
+		pos += size
+		dts += delta
+	}
+	c.pos, c.dts = pos, dts
 }
 
 // joined is the packets of a sample table and, behind them, those of movie fragments.

@@ -147,15 +147,29 @@ func (tf *trackFragment) addSamples(f runFields, n, pos int64, first uint32) {
 	add(&s.deltas, f.duration, tf.duration)
 	add(&s.offsets, f.offset, 0) // 8.8.8.1: version 0 offsets are unsigned, but writers store negative ones in it, as in ctts
 	s.descs.add(tf.desc, n)
-	flags := func(i int64) uint32 {
-		switch {
-		case f.flags >= 0:
-			return be32(f.p[int(i)*f.stride+f.flags:])
-		case i == 0:
-			return first
-		}
-		return tf.flags
+	if f.flags >= 0 {
+		p := f.field(f.flags)
+		flags := func(i int64) uint32 { return be32(p[i*int64(f.stride):]) }
+		s.setKeys(n, func(i int64) bool { return flags(i)&nonSync == 0 })
+		s.setDeps(s.n-n, n, func(i int64) byte { return depends(flags(i)) })
+		return
 	}
-	s.setKeys(n, func(i int64) bool { return flags(i)&nonSync == 0 })
-	s.setDeps(s.n-n, n, func(i int64) byte { return byte(flags(i)>>20) & 0x0c })
+	for i, flags := range []uint32{first, tf.flags} {
+		from, count := s.n-n, int64(1)
+		if i > 0 {
+			from, count = from+1, n-1
+		}
+		if flags&nonSync != 0 && count > 0 {
+			s.needKeys()
+			for k := range count {
+				s.keys.clear(from + k)
+			}
+		}
+		if d := depends(flags); d != 0 {
+			s.setDeps(from, count, func(int64) byte { return d })
+		}
+	}
 }
+
+// depends returns what sample flags, 8.8.3.1, say of the samples that depend on this one, as sdtp has it.
+func depends(flags uint32) byte { return byte(flags>>20) & 0x0c }
