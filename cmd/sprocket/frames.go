@@ -22,9 +22,9 @@ type framesFlags struct {
 	at, times, rng string
 	every, count   int
 
-	output, size, layout, dtype string
-	track, workers              int
-	stats                       bool
+	output, size, layout, dtype, index string
+	track, workers                     int
+	stats                              bool
 }
 
 // selectors are the flags that say which frames. Exactly one must be given.
@@ -76,6 +76,7 @@ is being shown then. Nothing is written when a frame fails, but into a DIR go th
 	fs.StringVar(&f.size, "size", "", "scale to `WxH`; a zero keeps the aspect")
 	fs.StringVar(&f.layout, "layout", "nchw", "order of the axes of a tensor: nchw or nhwc")
 	fs.StringVar(&f.dtype, "dtype", "uint8", "elements of a tensor: uint8, or float32 from 0 to 1")
+	fs.StringVar(&f.index, "index", "", "open with the index in `FILE`, made by \"sprocket index\", instead of the file's own tables")
 	fs.IntVar(&f.workers, "workers", 0, "decoders at work at once (default: one a processor)")
 	fs.BoolVar(&f.stats, "stats", false, "say at the end what it cost, on standard error")
 	for name, values := range map[string][]string{"layout": {"nchw", "nhwc"}, "dtype": {"uint8", "float32"}} {
@@ -149,6 +150,11 @@ func (f *framesFlags) job(cmd *cobra.Command) (*framesJob, error) {
 	}
 	if !j.kind.tensor() {
 		o.Layout = tensor.NHWC
+	}
+	if f.index != "" {
+		if o.Index, err = loadIndex(f.index); err != nil {
+			return nil, err
+		}
 	}
 	return j, nil
 }

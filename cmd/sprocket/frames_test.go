@@ -285,3 +285,14 @@ func TestCut(t *testing.T) {
 		}
 	}
 }
+
+func TestFramesWithAStoredIndexReadNoTables(t *testing.T) {
+	name := madeClip(t)
+	mustRun(t, "index", name, "-o", "made.idx")
+	mustRun(t, "frames", name, "--at", "3,30,-1", "-o", "plain.npy")
+	status, _, errs := sprocketIn(t, "", "frames", name, "--at", "3,30,-1", "-o", "indexed.npy", "--index", "made.idx", "--stats")
+	if status != exitDone || !strings.Contains(errs, "with 0 reads of 0 B") {
+		t.Errorf("exit status %d, stderr %q", status, errs)
+	}
+	sameTensor(t, "frames with an index", parseNPY(t, "indexed.npy"), parseNPY(t, "plain.npy"))
+}
