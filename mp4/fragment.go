@@ -251,16 +251,15 @@ func (w *walk) finish(old *state) *state {
 		}
 		own.finish()
 		var m media = own
-		bytes, begin := own.bytes, int64(0)
+		bytes, begin, end := own.bytes, own.earliest(), max(own.latest, own.end)
 		if tb := w.tables[i]; tb != nil {
 			m = joined{tb, own}
 			bytes += tb.bytes
-		} else if own.n > 0 {
-			begin = own.jumps[0].dts
+			begin = 0
 		}
 		t, tr := w.traks[i], &s.tracks[i]
-		t.duration = own.end
-		tr.Duration = container.Ticks(own.end - begin)
+		t.duration = end
+		tr.Duration = container.Ticks(end - begin)
 		s.lists[i] = w.o.listOf(t, w.movie, tr, m, bytes)
 	}
 	w.o.warnDropped()

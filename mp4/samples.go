@@ -20,6 +20,7 @@ type samples struct {
 	deps     []byte  // as in sdtp; nil while none tells anything, else maybe shorter than n
 	begun    bool    // the first decode time is known
 	end      int64   // decode time of the packet after the last
+	latest   int64   // no packet ends later
 	listed   int64   // where the last packet in the columns ends; before end when some after it were left out
 	jumps    []jump  // where decode times do not go on; the first is packet 0
 	firsts   []uint32
@@ -144,6 +145,18 @@ func (s *samples) join() {
 		return
 	}
 	s.jumps = append(s.jumps, jump{s.n, s.end})
+}
+
+// earliest returns the smallest decode time.
+func (s *samples) earliest() int64 {
+	if len(s.jumps) == 0 {
+		return s.end
+	}
+	e := s.jumps[0].dts
+	for _, j := range s.jumps {
+		e = min(e, j.dts)
+	}
+	return e
 }
 
 // setKeys notes which of the last count packets are key packets.

@@ -122,6 +122,7 @@ func (tf *trackFragment) addRun(b box, f runFields, count, pos int64, first uint
 	}
 	s.begun = true
 	s.end += int64(ticks)
+	s.latest = max(s.latest, s.end)
 }
 
 func (tf *trackFragment) addSamples(f runFields, n, pos int64, first uint32) {
