@@ -17,28 +17,15 @@ import (
 
 // unequal are the files of the corpus whose hashes are not FFmpeg's, and why.
 var unequal = map[string]string{
-	"mp4/androidx-dash/multi-segment-with-emsg1/video.mp4":                    fragmented,
-	"mp4/androidx/fragmented_captions.mp4":                                    fragmented,
-	"mp4/androidx/sample_fragmented.mp4":                                      fragmented,
-	"mp4/androidx/sample_fragmented_seekable_multiple_sidx.mp4":               fragmented,
-	"mp4/androidx/sample_partially_fragmented.mp4":                            fragmented,
-	"mp4/androidx/sample_with_increasing_timestamps_320w_240h_fragmented.mp4": fragmented,
-	"mp4/go-mp4/sample_fragmented.mp4":                                        fragmented,
-	"mp4/mp4ff/cbcsdec.mp4":                                                   fragmented,
-	"mp4/mp4ff/main_1.mp4":                                                    fragmented,
-	"mp4/mp4ff/prog_8s_dec_dashinit.mp4":                                      fragmented,
-	"mp4/mp4ff/v300_multiple_segments.mp4":                                    fragmented,
-	"mp4/rx-player/DASH_static_SegmentBase/media/v-0144p-0100k-libx264.mp4":   fragmented,
-	"camera/metadata-extractor/ftyp3gp5.mp4":                                  turned,
-	"mp4/androidx/sample_edit_list.mp4":                                       turned,
-	"mp4/androidx/sample_rotate_and_reflect.mp4":                              turned,
-	"mp4/androidx/sample_with_color_info.mp4":                                 turned,
-	"camera/metadata-extractor/Sony ILCE-7M3 (A7M3).mts":                      "MPEG-TS is not read",
+	"camera/metadata-extractor/ftyp3gp5.mp4":             turned,
+	"mp4/androidx/sample_edit_list.mp4":                  turned,
+	"mp4/androidx/sample_rotate_and_reflect.mp4":         turned,
+	"mp4/androidx/sample_with_color_info.mp4":            turned,
+	"camera/metadata-extractor/Sony ILCE-7M3 (A7M3).mts": "MPEG-TS is not read",
 }
 
 const (
-	fragmented = "movie fragments are not read"
-	turned     = "FFmpeg turns frames before it hashes them"
+	turned = "FFmpeg turns frames before it hashes them"
 )
 
 // hashLine is a line of framemd5: the time, the size and the hash.
