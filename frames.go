@@ -103,6 +103,35 @@ func (d *VideoDecoder) FramesPlayedInRange(ctx context.Context, start, stop time
 	return d.batch(ctx, ns, nil)
 }
 
+// FramesPlayedAtRate returns the frames played at start, start+1/fps, start+2/fps, … before stop: round((stop-start)·fps) of them,
+// halves up, each as often as it is on show. Start and stop are as in FramesPlayedInRange. FrameInfo tells of the frames, not of
+// the times they were asked for.
+func (d *VideoDecoder) FramesPlayedAtRate(ctx context.Context, start, stop time.Duration, fps float64) (*FrameBatch, error) {
+	if !(fps > 0) || math.IsInf(fps, 0) {
+		return nil, fmt.Errorf("sprocket: %v frames a second", fps)
+	}
+	if stop < start {
+		return nil, fmt.Errorf("sprocket: range from %v to %v runs backward", start, stop)
+	}
+	if _, err := d.playedIn(start, stop); err != nil {
+		return nil, err
+	}
+	n := math.Round((stop - start).Seconds() * fps)
+	if n > math.MaxInt32 {
+		return nil, fmt.Errorf("sprocket: %v frames a second for %v are too many", fps, stop-start)
+	}
+	ns := make([]int, int(n))
+	for k := range ns {
+		// Rounded up, as the PTS of frames are: at their own rate every frame comes once.
+		t := start + time.Duration(math.Ceil(float64(k)*float64(time.Second)/fps))
+		var err error
+		if ns[k], err = d.index.Search(d.index.Timebase().Ticks(min(t, stop-1))); err != nil {
+			return nil, err
+		}
+	}
+	return d.batch(ctx, ns, nil)
+}
+
 func (d *VideoDecoder) playedIn(start, stop time.Duration) ([]int, error) {
 	m := d.Metadata()
 	if start == stop && start >= m.Begin && start <= m.End {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -211,6 +212,11 @@ func TestBoundaries(t *testing.T) {
 		{"across a border", func() (*FrameBatch, error) { return d.FramesPlayedInRange(ctx, d.at(8)-half, d.at(8)+half) }, []int{7, 8}},
 		{"equal times", func() (*FrameBatch, error) { return d.FramesPlayedInRange(ctx, d.at(4), d.at(4)) }, []int{}},
 		{"equal at the end", func() (*FrameBatch, error) { return d.FramesPlayedInRange(ctx, end, end) }, []int{}},
+		{"5 a second", func() (*FrameBatch, error) { return d.FramesPlayedAtRate(ctx, 0, time.Second, 5) }, []int{0, 5, 11, 17, 23}},
+		{"faster than they change", func() (*FrameBatch, error) { return d.FramesPlayedAtRate(ctx, 0, d.at(1), 3*29.97) }, []int{0, 0, 0}},
+		{"their own rate", func() (*FrameBatch, error) { return d.FramesPlayedAtRate(ctx, d.at(3), d.at(7), 30000.0/1001) }, []int{3, 4, 5, 6}},
+		{"no time at a rate", func() (*FrameBatch, error) { return d.FramesPlayedAtRate(ctx, 0, 0, 5) }, []int{}},
+		{"too late at a rate", func() (*FrameBatch, error) { return d.FramesPlayedAtRate(ctx, 0, end+1, 5) }, nil},
 		{"last", func() (*FrameBatch, error) { return d.FramesPlayedInRange(ctx, d.at(59), end) }, []int{59}},
 		{"starts too early", func() (*FrameBatch, error) { return d.FramesPlayedInRange(ctx, -1, end) }, nil},
 		{"ends too late", func() (*FrameBatch, error) { return d.FramesPlayedInRange(ctx, 0, end+1) }, nil},
@@ -230,6 +236,14 @@ func TestBoundaries(t *testing.T) {
 	}
 	if _, err := d.FramesInRange(ctx, 0, 1, 0); err == nil {
 		t.Error("step 0 is no error")
+	}
+	for _, fps := range []float64{0, -1, math.NaN(), math.Inf(1)} {
+		if _, err := d.FramesPlayedAtRate(ctx, 0, end, fps); err == nil {
+			t.Errorf("%v frames a second is no error", fps)
+		}
+	}
+	if all, err := frames(d.FramesPlayedAtRate(ctx, 0, end, 30000.0/1001)); err != nil || len(all) != 60 || !slices.IsSorted(all) || len(slices.Compact(all)) != 60 {
+		t.Errorf("all frames at their own rate: %v, %v", all, err)
 	}
 	if all, err := frames(d.FramesPlayedInRange(ctx, 0, end)); err != nil || len(all) != 60 {
 		t.Errorf("the whole range gave %d frames, %v", len(all), err)
