@@ -43,7 +43,8 @@ func (d *VideoDecoder) playThrough(ctx context.Context, yield func(*Frame, error
 			return err
 		}
 		defer d.rest(w)
-		l := &linear{ctx: ctx, d: d, yield: yield, pending: map[int]*Frame{}, fed: -1}
+		l := &linear{d: d, yield: yield, pending: map[int]*Frame{}, fed: -1}
+		l.taint = func(f seek.Frame) (int64, error) { return d.taint(ctx, l.bad, f) }
 		if err := d.feed(ctx, w, first, d.index.Packets()-1, l); err != nil {
 			return err
 		}
@@ -56,7 +57,6 @@ func (d *VideoDecoder) playThrough(ctx context.Context, yield func(*Frame, error
 
 // linear is the consumer of a whole track.
 type linear struct {
-	ctx     context.Context // of the one call this belongs to
 	d       *VideoDecoder
 	yield   func(*Frame, error) bool
 	next    int            // the frame to deliver next
@@ -65,6 +65,7 @@ type linear struct {
 	fed     int64          // the last packet that went in
 	bad     []int64        // packets that are damaged
 	errs    map[int64]error
+	taint   func(seek.Frame) (int64, error)
 }
 
 // maxWaiting bounds how many packets are thought to be in the decoder. One that waited longer has no picture of its own.
@@ -174,7 +175,7 @@ func (l *linear) judge(f seek.Frame) (verdict, error) {
 	case out.Damaged:
 		return verdict{err: ErrDamaged}, nil
 	}
-	bad, err := l.d.taint(l.ctx, l.bad, f)
+	bad, err := l.taint(f)
 	if bad >= 0 {
 		return verdict{err: fmt.Errorf("it is made from packet %d: %w", bad, ErrDamaged)}, nil
 	}

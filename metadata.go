@@ -19,7 +19,8 @@ type Metadata struct {
 	PixelAspect   container.Ratio
 	Orientation   container.Orientation
 	Color         container.Color
-	BitDepth      int // of a sample; 0 when the headers do not tell
+	BitDepth      int    // of a sample; 0 when the headers do not tell
+	Chroma        string // "4:2:0"; "" when the headers do not tell
 
 	Timebase   container.Timebase
 	Frames     int           // number of frames
@@ -42,7 +43,7 @@ func (d *VideoDecoder) Metadata() Metadata {
 	m := Metadata{
 		Track: t.ID, Codec: t.Codec, FourCC: t.FourCC, Language: t.Language,
 		Width: t.Video.Width, Height: t.Video.Height, PixelAspect: t.Video.PixelAspect,
-		Orientation: t.Orientation, Color: t.Video.Color, BitDepth: t.Video.BitDepth,
+		Orientation: t.Orientation, Color: t.Video.Color, BitDepth: t.Video.BitDepth, Chroma: t.Video.Chroma,
 		Timebase: tb, Frames: d.Len(), KeyFrames: d.index.KeyPackets(), BitRate: t.BitRate,
 		HeaderPackets: t.Packets,
 	}
