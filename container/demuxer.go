@@ -33,6 +33,30 @@ type SeekableDemuxer interface {
 	Read(ctx context.Context, track int, info PacketInfo, p *Packet) error
 }
 
+// EstimatingDemuxer knows its way without listing every packet. Its methods are safe for concurrent use.
+type EstimatingDemuxer interface {
+	SeekableDemuxer
+	// Estimate returns what is known of a track at the cost of a few reads.
+	Estimate(ctx context.Context, track int) (Estimate, error)
+	// Locate returns a key packet whose PTS is not after pts: the last one that what was read tells of. Where there is none it
+	// returns the first packet. It reads only the headers near that packet, or, where nothing leads there, all of them.
+	// The packet's N is -1 when the packets before it have not been counted.
+	Locate(ctx context.Context, track int, pts Ticks) (PacketInfo, error)
+	// Follow yields the packets of a track in decode order, beginning with from, which Locate returned; the caller may
+	// have set its N. Their N count on from there.
+	Follow(ctx context.Context, track int, from PacketInfo) iter.Seq2[PacketInfo, error]
+}
+
+// Estimate is what is known of a whole track.
+type Estimate struct {
+	Method   string // where it comes from: "packets" when all were listed, else "sidx", "tfra", "headers"
+	Exact    bool   // all packets were listed
+	Start    Ticks  // PTS of the first frame, about; NoTicks when not known
+	Duration Ticks  // about; NoTicks when not known
+	Packets  int64  // about how many; -1 when not known
+	Points   int    // places that Locate can go to at once; 0 when it must list all packets
+}
+
 // Warner is implemented by demuxers that found faults which did not stop them.
 type Warner interface {
 	// Warnings returns located errors, in the order they were met.

@@ -38,6 +38,8 @@ type walk struct {
 	turn chan struct{} // holds a token while someone walks; guards what follows
 	done atomic.Bool
 
+	guide *guide // by which to find a fragment without the walk; it has its own turn
+
 	o       *opener
 	f       *fragmenter
 	movie   *movie
@@ -100,6 +102,7 @@ func (o *opener) newWalk(mv *movie, traks []*trak, tracks []container.Track, inU
 		}
 		w.traks = append(w.traks, t.slim())
 	}
+	w.guide = newGuide(w)
 	return w
 }
 
@@ -231,7 +234,7 @@ func (w *walk) bytes(ctx context.Context, n int64) ([]byte, error) {
 		got, err := source.ReadSome(ctx, w.o.src, buf[have:], w.off+int64(have))
 		if err != nil {
 			w.v = view{}
-			return nil, &container.Error{Format: "mp4", Op: "list", Path: fmt.Sprintf("moof[%d]", w.fragments), Offset: w.off + int64(have), Err: err}
+			return nil, w.o.located(fmt.Sprintf("moof[%d]", w.fragments), w.off+int64(have), err)
 		}
 		if got < k {
 			buf = buf[:have+got]

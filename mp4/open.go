@@ -35,7 +35,7 @@ type opener struct {
 // warn notes a fault that does not stop the opening.
 func (o *opener) warn(path string, off int64, err error) {
 	if len(o.warnings) < maxWarnings {
-		o.warnings = append(o.warnings, &container.Error{Format: "mp4", Op: o.op, Path: path, Offset: off, Err: err})
+		o.warnings = append(o.warnings, o.located(path, off, err))
 		return
 	}
 	o.dropped = true
@@ -44,7 +44,7 @@ func (o *opener) warn(path string, off int64, err error) {
 // warnDropped adds, as the last warning, that there are more.
 func (o *opener) warnDropped() {
 	if o.dropped {
-		o.warnings = append(o.warnings, &container.Error{Format: "mp4", Op: o.op, Offset: -1, Err: corrupt("further faults are not listed")})
+		o.warnings = append(o.warnings, o.located("", -1, corrupt("further faults are not listed")))
 	}
 }
 

@@ -49,13 +49,16 @@ func (tf *trackFragment) readRun(b box) {
 		}
 		tf.claims -= count * each
 	}
+	if count == 0 {
+		return
+	}
 	size := f.total(f.size, tf.size, count)
 	if size > math.MaxInt64/4 || pos < 0 {
 		tf.o.warn(path, b.off, corrupt("%d bytes at %d", size, pos))
 		return
 	}
 	tf.next = min(pos+int64(size), math.MaxInt64/2)
-	if tf.samples != nil && count > 0 {
+	if tf.samples != nil {
 		tf.addRun(b, f, count, pos, first)
 	}
 }

@@ -1,0 +1,253 @@
+package mp4
+
+import (
+	"context"
+	"iter"
+
+	"github.com/sprocket-video/sprocket/container"
+)
+
+var _ container.EstimatingDemuxer = (*Demuxer)(nil)
+
+// listed says whether every packet is known.
+func (d *Demuxer) listed() bool { return d.walk == nil || d.walk.done.Load() }
+
+// Estimate returns what is known of a track. It reads, once, what leads through a fragmented movie, and the first fragment.
+func (d *Demuxer) Estimate(ctx context.Context, track int) (container.Estimate, error) {
+	if err := d.check("estimate", track); err != nil {
+		return container.Estimate{}, err
+	}
+	tr := &d.Tracks()[track]
+	e := container.Estimate{Method: "packets", Exact: true, Start: tr.Start, Duration: tr.Duration, Packets: tr.Packets, Points: int(tr.Packets)}
+	if d.listed() {
+		return e, nil
+	}
+	g := d.walk.guide
+	done, err := g.use(ctx)
+	if err != nil {
+		return e, err
+	}
+	defer done()
+	e = container.Estimate{Method: "headers", Start: tr.Start, Duration: tr.Duration, Packets: -1}
+	t := g.traks[track]
+	if g.method != "" {
+		e.Method = g.method
+		e.Points = g.points(t)
+	}
+	if x := choose(g.top, uint32(t.id)); g.method == "sidx" && x != nil {
+		own := container.Timebase{Num: 1, Den: x.timescale}
+		last := x.refs[len(x.refs)-1]
+		e.Start = own.Convert(container.Ticks(x.refs[0].time), tr.Timebase)
+		e.Duration = own.Convert(container.Ticks(last.time+last.duration-x.refs[0].time), tr.Timebase)
+	}
+	for l, err := range g.lists(ctx, t, g.off, 0) {
+		if err != nil {
+			return e, err
+		}
+		var ticks container.Ticks
+		for c := l.at(0); c.more(); c.block = nil {
+			for i := range c.block {
+				ticks += c.block[i].Duration
+			}
+		}
+		if e.Start == container.NoTicks {
+			e.Start = l.start
+		}
+		if points, scale := g.table(t); e.Duration == container.NoTicks && len(points) > 1 {
+			// The last fragment is taken to be as long as the first.
+			own := container.Timebase{Num: 1, Den: scale}
+			e.Duration = ticks + own.Convert(container.Ticks(points[len(points)-1].time-points[0].time), tr.Timebase)
+		}
+		if ticks > 0 && e.Duration != container.NoTicks {
+			e.Packets = int64(float64(e.Duration) / float64(ticks) * float64(l.n))
+		}
+		break
+	}
+	return e, nil
+}
+
+// points returns how many stretches of a track the guide knows.
+func (g *guide) points(t *trak) int {
+	if g.method == "tfra" {
+		points, _ := g.table(t)
+		return len(points)
+	}
+	if x := choose(g.top, uint32(t.id)); x != nil {
+		return len(x.refs)
+	}
+	return 0
+}
+
+// Locate finds a key packet whose PTS is not after pts; see [container.EstimatingDemuxer]. In a fragmented movie that has not been
+// listed it goes by the segment index or the random access table, and reads the fragments that those name. Where they lead
+// nowhere, all fragments are listed.
+func (d *Demuxer) Locate(ctx context.Context, track int, pts container.Ticks) (container.PacketInfo, error) {
+	if err := d.check("locate", track); err != nil {
+		return container.PacketInfo{}, err
+	}
+	if !d.listed() {
+		p, ok, err := d.walk.guide.locate(ctx, track, pts)
+		if ok || err != nil {
+			return p, err
+		}
+	}
+	l, err := d.list(ctx, track)
+	if err != nil {
+		return container.PacketInfo{}, err
+	}
+	p, ok := l.lastKey(pts, nil)
+	if !ok {
+		if q := l.at(0).next(); q != nil {
+			return *q, nil
+		}
+		return p, &container.Error{Format: "mp4", Op: "locate", Path: trackPath(track), Offset: -1, Err: corrupt("the track has no packets")}
+	}
+	return p, nil
+}
+
+// lastKey returns the last key packet whose PTS is not after pts. past is told whether a packet is decoded after pts.
+func (l *list) lastKey(pts container.Ticks, past *bool) (found container.PacketInfo, ok bool) {
+	for c := l.at(0); c.more(); c.block = nil {
+		for i := range c.block {
+			p := &c.block[i]
+			if p.Key && p.PTS <= pts {
+				found, ok = *p, true
+			}
+			if p.DTS > pts && past != nil {
+				*past = true
+			}
+		}
+	}
+	return found, ok
+}
+
+// locate is Locate by the guide. ok is false when that leads nowhere.
+func (g *guide) locate(ctx context.Context, track int, pts container.Ticks) (found container.PacketInfo, ok bool, err error) {
+	done, err := g.use(ctx)
+	if err != nil {
+		return found, false, err
+	}
+	defer done()
+	t := g.traks[track]
+	at := int64(pts)
+	for range maxSteps {
+		r, known, err := g.find(ctx, t, at)
+		if err != nil || !known {
+			return found, false, err
+		}
+		seen := false
+		var first container.PacketInfo
+		n := 0
+		for l, err := range g.lists(ctx, t, r.off, r.time) {
+			if err != nil {
+				return found, false, err
+			}
+			q := l.at(0).next()
+			if q == nil || q.Pos >= r.off+r.size {
+				break
+			}
+			if !seen {
+				seen, first = true, *q
+			}
+			past := false
+			if p, here := l.lastKey(pts, &past); here {
+				found, ok = p, true
+			}
+			// A fragment may have its data anywhere, and a stretch more than one fragment.
+			if n++; past || n > maxIndices {
+				break
+			}
+		}
+		if ok {
+			found.N = -1
+			return found, true, nil
+		}
+		earliest, known, err := g.find(ctx, t, 0)
+		if err != nil || !known {
+			return found, false, err
+		}
+		if earliest.off == r.off || r.time <= earliest.time {
+			first.N = -1
+			return first, seen, nil
+		}
+		at = r.time - 1
+	}
+	return found, false, nil
+}
+
+// Follow yields the packets from one on that Locate returned; see [container.EstimatingDemuxer]. It reads one window a fragment.
+func (d *Demuxer) Follow(ctx context.Context, track int, from container.PacketInfo) iter.Seq2[container.PacketInfo, error] {
+	return func(yield func(container.PacketInfo, error) bool) {
+		if err := d.check("follow", track); err != nil {
+			yield(container.PacketInfo{}, err)
+			return
+		}
+		n := from.N
+		begun := false
+		give := func(l *list) bool {
+			for c := l.at(0); c.more(); c.block = nil {
+				for _, p := range c.block {
+					begun = begun || p.Pos == from.Pos && p.PTS == from.PTS
+					if !begun {
+						continue
+					}
+					p.N = n
+					n++
+					if !yield(p, nil) {
+						return false
+					}
+				}
+			}
+			return true
+		}
+		if !d.listed() {
+			off, time, known, err := d.walk.guide.origin(ctx, track, from)
+			if err != nil {
+				yield(container.PacketInfo{}, err)
+				return
+			}
+			if known {
+				g := d.walk.guide
+				for l, err := range g.lists(ctx, g.traks[track], off, time) {
+					if err != nil {
+						yield(container.PacketInfo{}, err)
+						return
+					}
+					if !give(l) {
+						return
+					}
+				}
+				if begun {
+					return
+				}
+			}
+		}
+		l, err := d.list(ctx, track)
+		if err != nil {
+			yield(container.PacketInfo{}, err)
+			return
+		}
+		give(l)
+	}
+}
+
+// origin returns where the stretch begins that a located packet is in.
+func (g *guide) origin(ctx context.Context, track int, from container.PacketInfo) (off, time int64, ok bool, err error) {
+	done, err := g.use(ctx)
+	if err != nil {
+		return 0, 0, false, err
+	}
+	defer done()
+	at := int64(from.PTS)
+	for range maxSteps {
+		r, known, err := g.find(ctx, g.traks[track], at)
+		if err != nil || !known {
+			return 0, 0, false, err
+		}
+		if r.off <= from.Pos {
+			return r.off, r.time, true, nil
+		}
+		at = r.time - 1
+	}
+	return 0, 0, false, nil
+}
