@@ -92,7 +92,7 @@ func corpusFiles(tb testing.TB, dir string) []string {
 				return err
 			}
 			switch strings.ToLower(filepath.Ext(path)) {
-			case ".mp4", ".mov", ".m4v", ".m4a", ".3gp", ".qt":
+			case ".mp4", ".mov", ".m4v", ".m4a", ".3gp", ".qt", ".isma":
 				rel, err := filepath.Rel(dir, path)
 				names = append(names, filepath.ToSlash(rel))
 				return err

@@ -115,3 +115,27 @@ func BenchmarkFragments(b *testing.B) {
 	b.ReportMetric(float64(liveHeap()-before)/float64(n), "B/packet")
 	runtime.KeepAlive(d)
 }
+
+// BenchmarkLocate opens the same movie and finds a time near its end.
+func BenchmarkLocate(b *testing.B) {
+	for method, index := range map[string]bool{"sidx": true, "tfra": false} {
+		b.Run(method, func(b *testing.B) {
+			src := fragmentsOfTenHours(index)
+			b.ReportAllocs()
+			var counts source.Counts
+			for b.Loop() {
+				c := source.Count(src)
+				d, err := Open(b.Context(), c, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := d.Locate(b.Context(), 0, 550_000_000); err != nil {
+					b.Fatal(err)
+				}
+				counts = c.Counts()
+			}
+			b.ReportMetric(float64(counts.Reads), "reads")
+			b.ReportMetric(float64(counts.Bytes)/1e3, "kB-read")
+		})
+	}
+}

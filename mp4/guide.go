@@ -39,7 +39,7 @@ func newGuide(w *walk) *guide {
 	g := &guide{
 		turn: make(chan struct{}, 1), movie: w.movie, off: w.off,
 		o:      &opener{src: w.o.src, size: w.o.size, limits: w.o.limits, op: "locate"},
-		v:      view{w.v.off, clone(w.v.b)},
+		v:      view{w.v.off, clone(beforeFragments(w.v.b))},
 		tracks: map[uint32]fragmentTrack{}, indices: map[int64]*segmentIndex{},
 	}
 	for id, t := range w.f.tracks {
@@ -50,6 +50,20 @@ func newGuide(w *walk) *guide {
 		g.hybrid = g.hybrid || w.tables[i] != nil
 	}
 	return g
+}
+
+// beforeFragments cuts b, which begins with a box, behind the header of the first movie fragment.
+func beforeFragments(b []byte) []byte {
+	for n := int64(0); ; {
+		h, err := parseHeader(b[n:])
+		if err != nil || h.typ == "moof" {
+			return b[:min(n+16, int64(len(b)))]
+		}
+		if h.size == 0 || h.size >= int64(len(b))-n {
+			return b
+		}
+		n += h.size
+	}
 }
 
 // use waits for the turn and loads what there is. The caller calls done, unless there is an error.

@@ -118,8 +118,8 @@ func (t *trak) describeFragmented(tr *container.Track, mv *movie) {
 	if mv.duration > 0 {
 		own := container.Timebase{Num: 1, Den: mv.timescale}.Convert(container.Ticks(min(mv.duration, maxTime)), tr.Timebase)
 		tr.Duration = min(own, maxTime)
-	} else if tr.Duration == 0 {
-		tr.Duration = container.NoTicks
+	} else if n, _ := t.sampleCount(); n > 0 || tr.Duration == 0 {
+		tr.Duration = container.NoTicks // 8.4.2: that of the media header leaves the fragments out
 	}
 }
 
