@@ -13,7 +13,7 @@ import (
 type guide struct {
 	turn   chan struct{} // holds a token while someone uses the guide; guards what follows
 	loaded bool
-	hybrid bool // there are packets in the movie box, of which no index tells
+	barred bool // there are packets in the movie box, of which no index tells, or edits that take long to follow
 
 	o      *opener
 	movie  *movie
@@ -29,10 +29,11 @@ type guide struct {
 }
 
 const (
-	locateWindow = 16 << 10 // bytes read where a fragment should be
-	maxIndices   = 64       // segment indices before the first fragment
-	maxDepth     = 8        // of segment indices
-	maxSteps     = 8        // to an earlier fragment, when there is no key packet in one
+	locateWindow  = 16 << 10 // bytes read where a fragment should be
+	maxGuideEdits = 1 << 10  // bytes of an edit list
+	maxIndices    = 64       // segment indices before the first fragment
+	maxDepth      = 8        // of segment indices
+	maxSteps      = 8        // to an earlier fragment, when there is no key packet in one
 )
 
 func newGuide(w *walk) *guide {
@@ -47,7 +48,7 @@ func newGuide(w *walk) *guide {
 	}
 	for i, t := range w.traks {
 		g.traks = append(g.traks, t.slim())
-		g.hybrid = g.hybrid || w.tables[i] != nil
+		g.barred = g.barred || w.tables[i] != nil || len(t.elst.body) > maxGuideEdits
 	}
 	return g
 }
@@ -85,7 +86,7 @@ func (g *guide) use(ctx context.Context) (done func(), err error) {
 
 // load reads the segment indices before the first fragment or, where those do not reach the end, the random access table.
 func (g *guide) load(ctx context.Context) error {
-	if g.hybrid {
+	if g.barred {
 		return nil
 	}
 	top, first, err := g.readIndices(ctx, g.off, g.v)
@@ -242,19 +243,19 @@ func (g *guide) findPoint(t *trak, pts int64) (r reference, ok bool, err error) 
 	return r, true, nil
 }
 
-// lists yields what the fragments from off on have of a track, fragment by fragment. time is when the first begins, where it does not
-// tell itself. They are presented as they would be in the list of all: but for N, and for the shift of decode times, which is theirs.
-// next is where the fragment after it begins.
-func (g *guide) lists(ctx context.Context, t *trak, off, time int64) iter.Seq2[*list, error] {
+// lists yields what the fragments that begin in a stretch, but no more than most of them, have of a track, fragment by fragment. The
+// stretch says when the first begins where that does not tell itself. Packets are presented as they are in the list of all: but for N,
+// and for the shift of decode times, which is that of the fragment.
+func (g *guide) lists(ctx context.Context, t *trak, r reference, most int) iter.Seq2[*list, error] {
 	return func(yield func(*list, error) bool) {
 		f := &fragmenter{o: &opener{src: g.o.src, size: g.o.size, limits: g.o.limits, op: "locate"}, tracks: map[uint32]*fragmentTrack{}, claims: g.o.size}
 		for id, ft := range g.tracks {
 			f.tracks[id] = &ft
 		}
 		own := f.tracks[uint32(t.id)]
-		w := &walk{o: f.o, f: f, off: off, start: off, window: locateWindow}
-		end := time
-		for w.off < g.o.size {
+		w := &walk{o: f.o, f: f, off: r.off, start: r.off, window: locateWindow}
+		end := r.time
+		for w.off < min(g.o.size, r.off+r.size) && w.fragments < most {
 			own.samples = &samples{end: end}
 			if err := w.step(ctx); err != nil {
 				yield(nil, err)

@@ -3,6 +3,7 @@ package mp4
 import (
 	"context"
 	"iter"
+	"math"
 
 	"github.com/sprocket-video/sprocket/container"
 )
@@ -40,7 +41,7 @@ func (d *Demuxer) Estimate(ctx context.Context, track int) (container.Estimate, 
 		e.Start = own.Convert(container.Ticks(x.refs[0].time), tr.Timebase)
 		e.Duration = own.Convert(container.Ticks(last.time+last.duration-x.refs[0].time), tr.Timebase)
 	}
-	for l, err := range g.lists(ctx, t, g.off, 0) {
+	for l, err := range g.lists(ctx, t, reference{off: g.off, size: g.o.size - g.off}, maxIndices) {
 		if err != nil {
 			return e, err
 		}
@@ -137,24 +138,18 @@ func (g *guide) locate(ctx context.Context, track int, pts container.Ticks) (fou
 		}
 		seen := false
 		var first container.PacketInfo
-		n := 0
-		for l, err := range g.lists(ctx, t, r.off, r.time) {
+		for l, err := range g.lists(ctx, t, r, maxIndices) {
 			if err != nil {
 				return found, false, err
 			}
-			q := l.at(0).next()
-			if q == nil || q.Pos >= r.off+r.size {
-				break
-			}
-			if !seen {
+			if q := l.at(0).next(); q != nil && !seen {
 				seen, first = true, *q
 			}
 			past := false
 			if p, here := l.lastKey(pts, &past); here {
 				found, ok = p, true
 			}
-			// A fragment may have its data anywhere, and a stretch more than one fragment.
-			if n++; past || n > maxIndices {
+			if past {
 				break
 			}
 		}
@@ -201,14 +196,14 @@ func (d *Demuxer) Follow(ctx context.Context, track int, from container.PacketIn
 			return true
 		}
 		if !d.listed() {
-			off, time, known, err := d.walk.guide.origin(ctx, track, from)
+			r, known, err := d.walk.guide.origin(ctx, track, from)
 			if err != nil {
 				yield(container.PacketInfo{}, err)
 				return
 			}
 			if known {
 				g := d.walk.guide
-				for l, err := range g.lists(ctx, g.traks[track], off, time) {
+				for l, err := range g.lists(ctx, g.traks[track], r, math.MaxInt) {
 					if err != nil {
 						yield(container.PacketInfo{}, err)
 						return
@@ -231,23 +226,24 @@ func (d *Demuxer) Follow(ctx context.Context, track int, from container.PacketIn
 	}
 }
 
-// origin returns where the stretch begins that a located packet is in.
-func (g *guide) origin(ctx context.Context, track int, from container.PacketInfo) (off, time int64, ok bool, err error) {
+// origin returns the stretch from the fragment of a located packet, or one before it, to the end.
+func (g *guide) origin(ctx context.Context, track int, from container.PacketInfo) (r reference, ok bool, err error) {
 	done, err := g.use(ctx)
 	if err != nil {
-		return 0, 0, false, err
+		return r, false, err
 	}
 	defer done()
 	at := int64(from.PTS)
 	for range maxSteps {
 		r, known, err := g.find(ctx, g.traks[track], at)
 		if err != nil || !known {
-			return 0, 0, false, err
+			return r, false, err
 		}
 		if r.off <= from.Pos {
-			return r.off, r.time, true, nil
+			r.size = g.o.size - r.off
+			return r, true, nil
 		}
 		at = r.time - 1
 	}
-	return 0, 0, false, nil
+	return r, false, nil
 }
