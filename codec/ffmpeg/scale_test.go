@@ -27,6 +27,7 @@ func TestScaleEqualsFFmpeg(t *testing.T) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%v-to-%dx%d", l, size[0], size[1]), func(t *testing.T) {
+				t.Parallel()
 				var scaled []codec.Pixels
 				for _, px := range []codec.Pixels{
 					{Layout: tensor.NHWC}, {Layout: tensor.NCHW}, {Layout: tensor.NCHW, Channels: codec.Gray},
