@@ -2,6 +2,7 @@
 //
 // A movie's sample tables say where every packet lies and when it is shown. [Open] reads them once, in a handful of
 // reads, and keeps them as columns of a few bytes a packet; from then on listing packets needs no input at all.
+// The headers of movie fragments are read when packets are first listed, or, to find one time, only those near it.
 // Times are those of ISO/IEC 14496-12: the edit list is applied, packets outside it are marked Discard.
 package mp4
 
