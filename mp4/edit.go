@@ -82,8 +82,8 @@ func presented(t *trak, l *list) (container.Ticks, bool) {
 	var sum int64
 	for _, s := range l.segs {
 		to := s.to
-		if t.duration > 0 {
-			to = min(to, t.duration)
+		if t.duration > 0 { // of decode times: composition ends later by up to an offset
+			to = min(to, t.duration+max(0, l.media.span().maxOff))
 		}
 		if to == math.MaxInt64 {
 			return 0, false
