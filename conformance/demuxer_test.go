@@ -246,7 +246,7 @@ func TestBrokenIndicesAreFound(t *testing.T) {
 			return f, err
 		}
 	}
-	calls := 0
+	var calls atomic.Int64
 	for _, tt := range []struct {
 		name, law string
 		broken    fakeIndex
@@ -259,7 +259,7 @@ func TestBrokenIndicesAreFound(t *testing.T) {
 			return seek.Frame{N: n, Packet: p.N, PTS: p.PTS, Key: p.Key}, nil
 		}}},
 		{"numbers from 1", "knows its number", fakeIndex{frames: change(func(f *seek.Frame) { f.N++ })}},
-		{"other every time", "the same every time", fakeIndex{frames: change(func(f *seek.Frame) { calls++; f.Duration = container.Ticks(calls) })}},
+		{"other every time", "the same every time", fakeIndex{frames: change(func(f *seek.Frame) { f.Duration = container.Ticks(calls.Add(1)) })}},
 		{"gaps", "until the next one starts", fakeIndex{frames: change(func(f *seek.Frame) { f.Duration-- })}},
 		{"all key", "key as its packet is", fakeIndex{frames: change(func(f *seek.Frame) { f.Key = true })}},
 		{"one packet", "no packet is two frames", fakeIndex{frames: change(func(f *seek.Frame) { f.Packet = 0 })}},
