@@ -79,7 +79,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetVersionTemplate("sprocket {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(newInspect(), newPackets(), newIndex(), newFrames(), newFramehash())
+	root.AddCommand(newInspect(), newPackets(), newIndex(), newFrames(), newFramehash(), newConformance())
 	return root
 }
 
