@@ -40,8 +40,8 @@ func run(t testing.TB, args ...string) []byte {
 	return out
 }
 
-// make1 makes an MP4 of n frames of moving test picture with the encoder arguments given.
-func make1(t testing.TB, size string, n string, args ...string) string {
+// makeClip makes an MP4 of n frames of moving test picture with the encoder arguments given.
+func makeClip(t testing.TB, size string, n string, args ...string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "clip.mp4")
 	run(t, append(append([]string{"-f", "lavfi", "-i", "testsrc2=size=" + size + ":rate=30000/1001", "-frames:v", n}, args...), name)...)
@@ -84,7 +84,7 @@ func TestRGBEqualsFFmpeg(t *testing.T) {
 		{"MJPEG", "98x66", []string{"-c:v", "mjpeg", "-pix_fmt", "yuvj422p"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			name := make1(t, c.size, "12", c.args...)
+			name := makeClip(t, c.size, "12", c.args...)
 			want := run(t, "-i", name, "-f", "rawvideo", "-pix_fmt", "rgb24", "-vsync", "passthrough", "-")
 			d := open(t, name, &sprocket.VideoOptions{Layout: tensor.NHWC})
 			b, err := d.FramesInRange(t.Context(), 0, sprocket.End, 1)
@@ -108,7 +108,7 @@ func TestRGBEqualsFFmpeg(t *testing.T) {
 }
 
 func TestRotatedPicturesAreTurned(t *testing.T) {
-	plain := make1(t, "64x48", "3", "-c:v", "libx264", "-preset", "ultrafast")
+	plain := makeClip(t, "64x48", "3", "-c:v", "libx264", "-preset", "ultrafast")
 	turned := filepath.Join(t.TempDir(), "turned.mp4")
 	run(t, "-i", plain, "-c", "copy", "-metadata:s:v", "rotate=90", turned)
 	want := run(t, "-noautorotate", "-i", turned, "-f", "rawvideo", "-vf", "format=rgb24,transpose=clock", "-vsync", "passthrough", "-")
@@ -133,7 +133,7 @@ func TestMixedCallsOnRealMedia(t *testing.T) {
 		{"-c:v", "libx264", "-preset", "veryfast", "-g", "30", "-x264-params", "intra-refresh=1"},
 		{"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:keyint=24:min-keyint=24:open-gop=1:bframes=3"},
 	} {
-		d := open(t, make1(t, "160x96", "96", args...), &sprocket.VideoOptions{Workers: 2})
+		d := open(t, makeClip(t, "160x96", "96", args...), &sprocket.VideoOptions{Workers: 2})
 		var want []string
 		for f, err := range d.Frames(t.Context()) {
 			if err != nil {
@@ -208,7 +208,7 @@ func located(err error) bool {
 }
 
 func TestTruncatedFilesGiveTheFramesThatAreStillThere(t *testing.T) {
-	name := make1(t, "96x64", "60", "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "15", "-sc_threshold", "0", "-movflags", "+faststart")
+	name := makeClip(t, "96x64", "60", "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "15", "-sc_threshold", "0", "-movflags", "+faststart")
 	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +252,7 @@ func TestTruncatedFilesGiveTheFramesThatAreStillThere(t *testing.T) {
 }
 
 func TestFlippedBitsCostTheirGOPOnly(t *testing.T) {
-	name := make1(t, "96x64", "60", "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "15", "-sc_threshold", "0", "-movflags", "+faststart")
+	name := makeClip(t, "96x64", "60", "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "15", "-sc_threshold", "0", "-movflags", "+faststart")
 	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -332,7 +332,7 @@ func native(t *testing.T, data []byte) []string {
 
 // With a stored index nothing is read but the packets that are decoded.
 func TestStoredIndexReadsOnlyTheRun(t *testing.T) {
-	name := make1(t, "160x96", "96", "-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "24")
+	name := makeClip(t, "160x96", "96", "-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "24")
 	f, err := source.OpenFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -382,7 +382,7 @@ func TestStoredIndexReadsOnlyTheRun(t *testing.T) {
 }
 
 func TestNothingIsLeftAlive(t *testing.T) {
-	name := make1(t, "96x64", "30", "-c:v", "libx264", "-preset", "veryfast", "-g", "10")
+	name := makeClip(t, "96x64", "30", "-c:v", "libx264", "-preset", "veryfast", "-g", "10")
 	before := ffmpeg.Live()
 	for range 20 {
 		d, err := sprocket.Open(t.Context(), name, nil)
@@ -409,7 +409,7 @@ func TestNothingIsLeftAlive(t *testing.T) {
 }
 
 func TestDecodingIntoGivenMemoryAllocatesNothing(t *testing.T) {
-	d := open(t, make1(t, "160x96", "60", "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "60"), &sprocket.VideoOptions{Workers: 1})
+	d := open(t, makeClip(t, "160x96", "60", "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "60"), &sprocket.VideoOptions{Workers: 1})
 	measure := func(n int) float64 {
 		ns := make([]int, n)
 		for i := range ns {
