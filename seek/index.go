@@ -9,13 +9,14 @@ import (
 	"fmt"
 
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/source"
 )
 
 var (
 	// ErrRange: the frame or time asked for is not in the track. Errors that wrap it are a *RangeError.
 	ErrRange = errors.New("out of range")
-	// ErrMismatch: a stored index does not belong to this source.
-	ErrMismatch = errors.New("index does not match the source")
+	// ErrMismatch: a stored index does not belong to this source, or the source has changed while it was read.
+	ErrMismatch = source.ErrChanged
 )
 
 // RangeError says what was asked for and what there is.

@@ -1,4 +1,4 @@
-// Package source is bytes at offsets: files, memory and sections of them, counted where a budget is kept.
+// Package source is bytes at offsets: files, memory and sections of them, files on servers; cached, and counted where a budget is kept.
 //
 // Everything that reads media in this module reads through [Source]. There is no shared file offset anywhere,
 // so one source serves any number of goroutines.

@@ -18,7 +18,7 @@ func TestIndexOfAnotherFileIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, _, errs := sprocketIn(t, "", "frames", "longer.mp4", "--at", "0", "--index", "clip.idx", "-o", "out/")
-	if status != exitInput || !strings.Contains(errs, "index does not match the source") {
+	if status != exitInput || !strings.Contains(errs, "not the same source") {
 		t.Errorf("exit status %d, stderr %q", status, errs)
 	}
 	if err := os.WriteFile("clip.idx", []byte("nothing"), 0o666); err != nil {

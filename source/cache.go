@@ -1,0 +1,265 @@
+package source
+
+import (
+	"bytes"
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// CacheOptions say how a cache works. The zero value is the default, and so is nil.
+type CacheOptions struct {
+	// BlockSize is the unit, in bytes, in which the source is read and kept. Zero means 64 KiB.
+	BlockSize int
+	// Budget is how many bytes are kept. What is being read comes on top. A read of more goes past the cache. Zero means 32 MiB.
+	Budget int64
+	// Tail is how close to its end, in bytes, the source is read through to it by reads of 32 KiB and more: where a container has
+	// its tables at the end, the first look at them then fetches them. Zero means it is not.
+	Tail int64
+}
+
+// tailRead is how large a read must be to be read through to the end.
+const tailRead = 32 << 10
+
+// CacheStats says how well a cache did.
+type CacheStats struct {
+	Hits   int64 `json:"hits"`   // blocks that were there
+	Misses int64 `json:"misses"` // blocks that were not, those that Prefetch asked for included
+	Reads  int64 `json:"reads"`  // of the source below
+	Bytes  int64 `json:"bytes"`  // they returned
+}
+
+// Prefetcher is implemented by sources that gain from knowing what will be read.
+type Prefetcher interface {
+	// Prefetch makes reads of the n bytes at off fast, in as few reads of what lies below as it can. Bytes beyond the end are ignored.
+	Prefetch(ctx context.Context, off, n int64) error
+}
+
+// Cache keeps blocks of the source below, the least recently used ones no longer than its budget allows. It is safe for concurrent use.
+//
+// Missing blocks that lie side by side are read in one read, and each by one caller at a time: others that want it wait. A
+// caller that gives up fails alone; another one then reads instead.
+type Cache struct {
+	src    Source
+	size   int64
+	block  int64
+	budget int64
+	tail   int64
+
+	mu     sync.Mutex
+	blocks map[int64]*block // by number
+	recent list.List        // of *block, those in memory, most recently used first
+	used   int64            // bytes in memory
+	stats  CacheStats
+}
+
+// block is a block in memory, or on its way.
+type block struct {
+	n    int64
+	data []byte // nil on its way; it never changes
+	load *load  // nil in memory
+	elem *list.Element
+}
+
+// load is one read of the source below.
+type load struct {
+	done chan struct{} // closed at its end
+	err  error         // set before done is closed; nil only when all blocks came
+	own  bool          // the error is the end of the reader's own context
+}
+
+// NewCache makes a cache over src, whose size must not change.
+func NewCache(src Source, o *CacheOptions) *Cache {
+	var opts CacheOptions
+	if o != nil {
+		opts = *o
+	}
+	orDefault(&opts.BlockSize, 64<<10)
+	orDefault(&opts.Budget, 32<<20)
+	return &Cache{
+		src: src, size: src.Size(), block: int64(max(opts.BlockSize, 1)), budget: opts.Budget, tail: opts.Tail,
+		blocks: map[int64]*block{},
+	}
+}
+
+// ReadAt reads as io.ReaderAt says.
+func (c *Cache) ReadAt(p []byte, off int64) (int, error) {
+	return c.ReadAtContext(context.Background(), p, off)
+}
+
+// ReadAtContext is ReadAt that gives up when ctx ends, as soon as the source below does.
+func (c *Cache) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("source: read at negative offset %d", off)
+	}
+	if off >= c.size {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), c.size-off)
+	if n > c.budget {
+		k, err := ReadSome(ctx, c.src, p[:n], off)
+		c.count(k)
+		if err == nil && k < len(p) {
+			err = io.EOF
+		}
+		return k, err
+	}
+	k, err := c.read(ctx, off, n, p[:n], n >= tailRead)
+	if err == nil && k < int64(len(p)) {
+		err = io.EOF
+	}
+	return int(k), err
+}
+
+// Prefetch reads the blocks of n bytes at off that are missing. Not more than half of the budget is read.
+func (c *Cache) Prefetch(ctx context.Context, off, n int64) error {
+	if off < 0 || off >= c.size {
+		return nil
+	}
+	_, err := c.read(ctx, off, min(n, c.size-off, c.budget/2), nil, false)
+	return err
+}
+
+// read brings n bytes at off into the cache, and into p unless that is nil. It returns how many there were.
+func (c *Cache) read(ctx context.Context, off, n int64, p []byte, through bool) (int64, error) {
+	end := off + n
+	last := (end - 1) / c.block
+	if through && c.size-off <= c.tail {
+		last = (c.size - 1) / c.block
+	}
+	for pos := off; pos < end; {
+		if err := ctx.Err(); err != nil {
+			return pos - off, err
+		}
+		data, from, err := c.get(ctx, pos/c.block, last, p != nil)
+		skip := pos - from
+		if skip >= int64(len(data)) {
+			if err == nil {
+				err = io.EOF // the source below ends before its size
+			}
+			return pos - off, err
+		}
+		k := min(int64(len(data))-skip, end-pos)
+		if p != nil {
+			copy(p[pos-off:], data[skip:skip+k])
+		}
+		pos += k
+		if err != nil && pos < end {
+			return pos - off, err
+		}
+	}
+	return n, nil
+}
+
+// get returns block n, or more bytes that begin with it, up to the end of block last; and where they begin.
+func (c *Cache) get(ctx context.Context, n, last int64, hit bool) ([]byte, int64, error) {
+	for {
+		c.mu.Lock()
+		b := c.blocks[n]
+		if b == nil {
+			break // the mutex is held
+		}
+		if b.load == nil {
+			c.recent.MoveToFront(b.elem)
+			if hit {
+				c.stats.Hits++
+			}
+			c.mu.Unlock()
+			return b.data, n * c.block, nil
+		}
+		l := b.load
+		c.mu.Unlock()
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+			return nil, 0, ctx.Err()
+		}
+		if b.data != nil { // perhaps already thrown out again
+			return b.data, n * c.block, nil
+		}
+		if !l.own {
+			return nil, 0, l.err
+		}
+	}
+	l := &load{done: make(chan struct{})}
+	mine := []*block{}
+	for k := n; k <= last && c.blocks[k] == nil && int64(len(mine)) <= c.budget/c.block; k++ {
+		b := &block{n: k, load: l}
+		c.blocks[k] = b
+		mine = append(mine, b)
+	}
+	c.stats.Misses += int64(len(mine))
+	c.mu.Unlock()
+	return c.fetch(ctx, l, mine)
+}
+
+// fetch reads blocks that lie side by side.
+func (c *Cache) fetch(ctx context.Context, l *load, mine []*block) (data []byte, off int64, err error) {
+	off = mine[0].n * c.block
+	l.err, l.own = errors.New("source: the reader panicked"), true
+	defer func() { c.settle(l, mine, data, off) }()
+	data = make([]byte, min(int64(len(mine))*c.block, c.size-off))
+	k, err := ReadSome(ctx, c.src, data, off)
+	data = data[:k]
+	l.err, l.own = err, err != nil && ctx.Err() != nil
+	return data, off, err
+}
+
+// settle keeps the blocks that were read whole, forgets the others, and wakes who waits for them.
+func (c *Cache) settle(l *load, mine []*block, data []byte, off int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Reads++
+	c.stats.Bytes += int64(len(data))
+	for _, b := range mine {
+		from := b.n*c.block - off
+		to := min(from+c.block, c.size-off)
+		if int64(len(data)) < to {
+			if delete(c.blocks, b.n); l.err == nil {
+				l.err = io.ErrUnexpectedEOF // the source below ends before its size
+			}
+			continue
+		}
+		// Cloned: a part of one large array would keep all of it.
+		b.data, b.load = bytes.Clone(data[from:to]), nil
+		b.elem = c.recent.PushFront(b)
+		c.used += to - from
+	}
+	for c.used > c.budget {
+		b, ok := c.recent.Remove(c.recent.Back()).(*block)
+		if !ok {
+			break // the list holds nothing else
+		}
+		c.used -= int64(len(b.data))
+		delete(c.blocks, b.n)
+	}
+	close(l.done)
+}
+
+func (c *Cache) count(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Reads++
+	c.stats.Bytes += int64(n)
+}
+
+// Size returns the size of the source below.
+func (c *Cache) Size() int64 { return c.size }
+
+// Version returns the version of the source below, or "" where it has none.
+func (c *Cache) Version() string {
+	if v, ok := c.src.(Versioned); ok {
+		return v.Version()
+	}
+	return ""
+}
+
+// Stats returns the counts so far.
+func (c *Cache) Stats() CacheStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stats
+}

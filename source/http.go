@@ -1,0 +1,212 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+var (
+	// ErrChanged: the bytes are not those that were opened, or that an index was made of.
+	ErrChanged = errors.New("not the same source")
+	// ErrNoRanges: the server sends whole files only, and this one is too large to be kept in memory.
+	ErrNoRanges = errors.New("the server does not serve byte ranges")
+)
+
+// HTTPOptions say how to read from a server. The zero value is the default, and so is nil.
+type HTTPOptions struct {
+	// Client makes the requests. Its CheckRedirect is asked after the source's own checks. Nil means a client of the source's own.
+	Client *http.Client
+	// Header is sent with every request. Credentials in it do not follow a redirect to another host.
+	Header http.Header
+
+	// Head is how many bytes opening asks for, and keeps. Zero means 64 KiB.
+	Head int
+	// MaxWhole is the largest file, in bytes, that is kept in memory when the server ignores ranges.
+	// Zero means 16 MiB; negative means none.
+	MaxWhole int64
+	// MaxRedirects is how many redirects a request follows. Zero means 10; negative means none.
+	MaxRedirects int
+
+	// Retries is how many times in a row a read is tried again without progress: after a broken or stalled connection, and after
+	// the statuses 408, 425, 429 and 5xx but 501 and 505. Zero means 5; negative means none.
+	Retries int
+	// RetryTime is for how long a read goes on without progress. Zero means 1 minute.
+	RetryTime time.Duration
+	// Backoff is the wait before the second attempt, which doubles with each; half of it is random. Zero means 200 ms.
+	Backoff time.Duration
+	// MaxWait is the longest wait between two attempts, also when Retry-After asks for more. Zero means 20 s.
+	MaxWait time.Duration
+
+	// HeaderTimeout is how long a request waits for the headers of its response, redirects and connecting included.
+	// Zero means 20 s.
+	HeaderTimeout time.Duration
+	// IdleTimeout is how long a response may stall before it is cut and asked for again. Zero means 15 s.
+	IdleTimeout time.Duration
+}
+
+// HTTPStats says what reading from a server has cost.
+type HTTPStats struct {
+	Requests int64         `json:"requests"` // those that redirects led to included
+	Bytes    int64         `json:"bytes"`    // of response bodies
+	Retries  int64         `json:"retries"`  // attempts after a fault
+	Waited   time.Duration `json:"waited"`   // by all reads together, for responses and between attempts
+}
+
+// HTTP is a source over one file on a server. It is safe for concurrent use.
+//
+// Every read beyond the head is a request of its own, so a [Cache] belongs above it. All bytes are of one state of the file: requests
+// carry its strong ETag in If-Match, or its date in If-Unmodified-Since, and what the response says is compared whatever the server
+// makes of that. A file that changes gives ErrChanged.
+type HTTP struct {
+	client *http.Client
+	own    *http.Transport // of the source's own client; nil when the caller gave one
+	opts   HTTPOptions
+	name   string                 // the URL, redacted
+	first  *target                // what was asked for
+	target atomic.Pointer[target] // where it led
+
+	size     int64
+	etag     string
+	modified string
+	head     []byte // the first bytes
+	closed   atomic.Bool
+
+	requests, bytes, retries, waited atomic.Int64
+}
+
+// OpenHTTP opens the file at an http or https URL with one request, for its first bytes. A name and password in the URL
+// become a header; no error shows them, nor the query.
+//
+// A redirect from https leads to https only, and no redirect to another scheme than these two.
+func OpenHTTP(ctx context.Context, url string, o *HTTPOptions) (*HTTP, error) {
+	h := &HTTP{name: RedactURL(url)}
+	if o != nil {
+		h.opts = *o
+	}
+	h.opts.fill()
+	u, err := parseURL(url)
+	if err != nil {
+		return nil, &HTTPError{Op: "open", URL: h.name, Off: -1, Err: err}
+	}
+	h.first = newTarget(u, h.opts.Header)
+	h.target.Store(h.first)
+	h.makeClient()
+	if err := h.open(ctx); err != nil {
+		h.closeIdle()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (o *HTTPOptions) fill() {
+	orDefault(&o.Head, 64<<10)
+	orDefault(&o.MaxWhole, 16<<20)
+	orDefault(&o.MaxRedirects, 10)
+	orDefault(&o.Retries, 5)
+	orDefault(&o.RetryTime, time.Minute)
+	orDefault(&o.Backoff, 200*time.Millisecond)
+	orDefault(&o.MaxWait, 20*time.Second)
+	orDefault(&o.HeaderTimeout, 20*time.Second)
+	orDefault(&o.IdleTimeout, 15*time.Second)
+}
+
+func orDefault[T ~int | ~int64](v *T, def T) {
+	if *v == 0 {
+		*v = def
+	}
+	*v = max(*v, 0)
+}
+
+// makeClient sets the client: a copy, because the source checks redirects.
+func (h *HTTP) makeClient() {
+	if h.opts.Client != nil {
+		c := *h.opts.Client
+		h.client = &c
+	} else {
+		t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second}
+		if d, ok := http.DefaultTransport.(*http.Transport); ok {
+			t = d.Clone()
+		}
+		t.MaxIdleConnsPerHost = 16
+		h.own = t
+		h.client = &http.Client{Transport: t}
+	}
+	h.client.CheckRedirect = h.checkRedirect(h.client.CheckRedirect)
+}
+
+// ReadAt reads as io.ReaderAt says.
+func (h *HTTP) ReadAt(p []byte, off int64) (int, error) {
+	return h.ReadAtContext(context.Background(), p, off)
+}
+
+// ReadAtContext is ReadAt that gives up when ctx ends. What lies in the head costs no request.
+func (h *HTTP) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
+	var err error
+	switch {
+	case h.closed.Load():
+		err = fs.ErrClosed
+	case off < 0:
+		err = errors.New("negative offset")
+	default:
+		err = ctx.Err()
+	}
+	if err != nil {
+		return 0, &HTTPError{Op: "read", URL: h.name, Off: off, Len: int64(len(p)), Err: err}
+	}
+	if off >= h.size {
+		return 0, io.EOF
+	}
+	short := int64(len(p)) > h.size-off
+	if short {
+		p = p[:h.size-off]
+	}
+	n := 0
+	if off < int64(len(h.head)) {
+		n = copy(p, h.head[off:])
+	}
+	if n < len(p) {
+		k, err := h.read(ctx, p[n:], off+int64(n))
+		if n += k; err != nil {
+			return n, err
+		}
+	}
+	if short {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Size returns the size in bytes at the time of opening.
+func (h *HTTP) Size() int64 { return h.size }
+
+// Version names the file's state: its ETag, or else its date and size. It is "" where the server tells neither.
+func (h *HTTP) Version() string { return version(h.etag, h.modified, h.size) }
+
+// URL returns what was opened, without credentials and query.
+func (h *HTTP) URL() string { return h.name }
+
+// Stats returns the costs so far.
+func (h *HTTP) Stats() HTTPStats {
+	return HTTPStats{
+		Requests: h.requests.Load(), Bytes: h.bytes.Load(), Retries: h.retries.Load(), Waited: time.Duration(h.waited.Load()),
+	}
+}
+
+// Close closes the connections of the source's own client once their responses are read. Later reads fail with fs.ErrClosed;
+// Size, Version and Stats still answer.
+func (h *HTTP) Close() error {
+	h.closed.Store(true)
+	h.closeIdle()
+	return nil
+}
+
+func (h *HTTP) closeIdle() {
+	if h.own != nil {
+		h.own.CloseIdleConnections()
+	}
+}

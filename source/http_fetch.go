@@ -1,0 +1,313 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var (
+	errStalled = errors.New("the response stalled")
+	errSlow    = errors.New("no response in time")
+	errEmpty   = errors.New("the server sent next to nothing")
+)
+
+const (
+	maxDrain  = 4 << 10                // bytes of a body that are read so that its connection can be used again
+	drainTime = 100 * time.Millisecond // and how long that may take
+)
+
+// open learns what the file is and keeps its head.
+func (h *HTTP) open(ctx context.Context) error {
+	r := h.retrier()
+	for {
+		e := h.request(ctx, 0, int64(h.opts.Head), false, func(resp *http.Response, body *body) *HTTPError {
+			return h.accept(ctx, resp, body)
+		})
+		if e == nil {
+			return nil
+		}
+		e.Op, e.URL, e.Off, e.Len = "open", h.name, 0, int64(h.opts.Head)
+		if err := r.again(ctx, e, 0); err != nil {
+			return err
+		}
+	}
+}
+
+// accept takes the first response.
+func (h *HTTP) accept(ctx context.Context, resp *http.Response, body *body) *HTTPError {
+	if e := identity(resp); e != nil {
+		return e
+	}
+	etag, modified := resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
+	var size, n int64
+	switch resp.StatusCode {
+	case http.StatusPartialContent:
+		first, last, total, err := contentRange(resp)
+		switch {
+		case err != nil:
+			return badResponse(resp, err)
+		case first != 0 || last >= int64(h.opts.Head):
+			return badResponse(resp, fmt.Errorf("it has bytes %d-%d", first, last))
+		case total < 0:
+			return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("it does not tell the size: %w", ErrNoRanges)}
+		}
+		size, n = total, last+1
+	case http.StatusOK:
+		return h.acceptWhole(resp, body)
+	case http.StatusRequestedRangeNotSatisfiable:
+		if total, ok := unsatisfied(resp); !ok || total != 0 {
+			return statusError(resp)
+		}
+	default:
+		return statusError(resp)
+	}
+	head := make([]byte, n)
+	k, err := io.ReadFull(body, head)
+	if err != nil && (k == 0 || ctx.Err() != nil) {
+		return broken(resp, err)
+	}
+	// What is missing when the body broke is read when it is wanted.
+	h.size, h.etag, h.modified, h.head = size, etag, modified, head[:k]
+	return nil
+}
+
+// acceptWhole takes a response that holds the whole file.
+func (h *HTTP) acceptWhole(resp *http.Response, body *body) *HTTPError {
+	limit := h.opts.MaxWhole
+	if resp.ContentLength > limit {
+		return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and the file has %d bytes", ErrNoRanges, resp.ContentLength)}
+	}
+	var all bytes.Buffer
+	_, err := io.Copy(&all, io.LimitReader(body, limit+1))
+	switch {
+	case err != nil:
+		return broken(resp, err)
+	case int64(all.Len()) > limit:
+		return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and the file has more than %d bytes", ErrNoRanges, limit)}
+	}
+	h.head = all.Bytes()
+	h.size, h.etag, h.modified = int64(all.Len()), resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
+	return nil
+}
+
+// read fills p with the bytes at off, all of which exist.
+func (h *HTTP) read(ctx context.Context, p []byte, off int64) (int, error) {
+	r := h.retrier()
+	n := 0
+	for n < len(p) {
+		got := 0
+		e := h.request(ctx, off+int64(n), int64(len(p)-n), true, func(resp *http.Response, body *body) *HTTPError {
+			want, e := h.check(resp, off+int64(n), int64(len(p)-n))
+			if e != nil {
+				return e
+			}
+			k, err := io.ReadFull(body, p[n:n+int(want)])
+			if got = k; err != nil {
+				return broken(resp, err)
+			}
+			return nil
+		})
+		n += got
+		if e == nil && n < len(p) && !r.progress(got) {
+			e = &HTTPError{Err: errEmpty, retry: true}
+		}
+		if e == nil {
+			continue
+		}
+		e.Op, e.URL, e.Off, e.Len = "read", h.name, off, int64(len(p))
+		if err := r.again(ctx, e, got); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// check says how many of the n bytes at off a response holds, and refuses one of another file.
+func (h *HTTP) check(resp *http.Response, off, n int64) (int64, *HTTPError) {
+	changed := func(format string, args ...any) *HTTPError {
+		return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrChanged)}
+	}
+	switch resp.StatusCode {
+	case http.StatusPartialContent, http.StatusOK:
+	case http.StatusPreconditionFailed:
+		return 0, changed("version %s", h.Version())
+	case http.StatusRequestedRangeNotSatisfiable:
+		if total, ok := unsatisfied(resp); ok && total != h.size {
+			return 0, changed("%d bytes where there were %d", total, h.size)
+		}
+		return 0, statusError(resp)
+	default:
+		return 0, statusError(resp)
+	}
+	if e := identity(resp); e != nil {
+		return 0, e
+	}
+	etag, modified := resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
+	if etag != h.etag {
+		return 0, changed("ETag %s where it was %s", etag, h.etag)
+	}
+	if !strong(etag) && modified != h.modified { // a strong ETag tells more than a date does
+		return 0, changed("modified %s where it was %s", modified, h.modified)
+	}
+	if resp.StatusCode == http.StatusOK {
+		if resp.ContentLength >= 0 && resp.ContentLength != h.size {
+			return 0, changed("%d bytes where there were %d", resp.ContentLength, h.size)
+		}
+		return 0, badResponse(resp, ErrNoRanges)
+	}
+	first, last, total, err := contentRange(resp)
+	switch {
+	case err != nil:
+		return 0, badResponse(resp, err)
+	case total >= 0 && total != h.size:
+		return 0, changed("%d bytes where there were %d", total, h.size)
+	case first != off || last >= off+n:
+		return 0, badResponse(resp, fmt.Errorf("it has bytes %d-%d", first, last))
+	}
+	return last - first + 1, nil
+}
+
+// request asks for n bytes at off and hands the response to use, whose body is closed afterwards.
+func (h *HTTP) request(ctx context.Context, off, n int64, conditional bool, use func(*http.Response, *body) *HTTPError) *HTTPError {
+	start := time.Now()
+	defer func() { h.waited.Add(int64(time.Since(start))) }()
+	h.requests.Add(1)
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(h.opts.HeaderTimeout, func() { cancel(errSlow) })
+	defer timer.Stop()
+
+	t := h.target.Load()
+	req, err := http.NewRequestWithContext(inner, http.MethodGet, t.url.String(), nil)
+	if err != nil {
+		return &HTTPError{Err: errScheme} // the URL was parsed before; its error would show it
+	}
+	req.Header = t.header.Clone()
+	req.Header.Set("Accept-Encoding", "identity")
+	req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+n-1))
+	switch {
+	case !conditional:
+	case strong(h.etag):
+		req.Header.Set("If-Match", h.etag)
+	case h.modified != "":
+		req.Header.Set("If-Unmodified-Since", h.modified)
+	}
+	resp, err := h.client.Do(req)
+	if err != nil {
+		if context.Cause(inner) == errSlow {
+			err = errSlow
+		}
+		return sendError(err, !conditional)
+	}
+	timer.Stop()
+	b := &body{h: h, from: resp.Body, cancel: cancel, wait: h.opts.IdleTimeout}
+	e := use(resp, b)
+	if e != nil && e.Err != nil && context.Cause(inner) == errStalled {
+		e.Err = errStalled
+	}
+	if left := resp.ContentLength - b.n; left <= maxDrain {
+		timer.Reset(drainTime)
+		_, _ = io.CopyN(io.Discard, b, maxDrain) // for the connection's sake only
+	}
+	_ = resp.Body.Close() // what was wanted of it has been read
+	if e == nil && resp.Request != nil && resp.Request.URL.String() != t.url.String() {
+		h.follow(resp.Request)
+	}
+	return e
+}
+
+// body is a response body that is cut when it stalls.
+type body struct {
+	h      *HTTP
+	from   io.Reader
+	cancel context.CancelCauseFunc
+	wait   time.Duration
+	n      int64
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	timer := time.AfterFunc(b.wait, func() { b.cancel(errStalled) })
+	n, err := b.from.Read(p)
+	timer.Stop()
+	b.n += int64(n)
+	b.h.bytes.Add(int64(n))
+	return n, err
+}
+
+// broken makes the error of a body that ended early.
+func broken(resp *http.Response, err error) *HTTPError {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return &HTTPError{Status: resp.StatusCode, Err: err, retry: true}
+}
+
+// badResponse makes the error of a response that contradicts the request. Behind one address there may be servers that do better.
+func badResponse(resp *http.Response, err error) *HTTPError {
+	return &HTTPError{Status: resp.StatusCode, Err: err, retry: true}
+}
+
+// identity refuses a response whose bytes are not those of the file.
+func identity(resp *http.Response) *HTTPError {
+	coding := strings.TrimSpace(resp.Header.Get("Content-Encoding"))
+	if coding == "" && !resp.Uncompressed || strings.EqualFold(coding, "identity") {
+		return nil
+	}
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent {
+		return nil
+	}
+	return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("content encoding %q, though none was asked for", coding)}
+}
+
+// contentRange returns the range a response says it has. total is -1 when it does not tell.
+func contentRange(resp *http.Response) (first, last, total int64, err error) {
+	text := resp.Header.Get("Content-Range")
+	bad := func() (int64, int64, int64, error) { return 0, 0, 0, fmt.Errorf("content range %q", text) }
+	unit, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
+	span, size, ok := strings.Cut(strings.TrimSpace(rest), "/")
+	from, to, dash := strings.Cut(span, "-")
+	if !strings.EqualFold(unit, "bytes") || !ok || !dash {
+		return bad()
+	}
+	first, ok1 := number(from)
+	last, ok2 := number(to)
+	total, ok3 := number(size)
+	if size == "*" {
+		total, ok3 = -1, true
+	}
+	if !ok1 || !ok2 || !ok3 || first > last || total >= 0 && last >= total {
+		return bad()
+	}
+	return first, last, total, nil
+}
+
+// unsatisfied returns the size that a 416 response tells.
+func unsatisfied(resp *http.Response) (int64, bool) {
+	text, ok := strings.CutPrefix(strings.TrimSpace(resp.Header.Get("Content-Range")), "bytes */")
+	n, isNumber := number(text)
+	return n, ok && isNumber
+}
+
+// number parses digits alone.
+func number(text string) (int64, bool) {
+	n, err := strconv.ParseUint(text, 10, 63)
+	return int64(n), err == nil
+}
+
+// strong says whether an ETag promises the same bytes, so that If-Match may be sent.
+func strong(etag string) bool { return strings.HasPrefix(etag, `"`) }
+
+// version names a file's state, or returns "" when nothing is known of it.
+func version(etag, modified string, size int64) string {
+	if etag != "" || modified == "" {
+		return etag
+	}
+	return fmt.Sprintf("%s %d", modified, size)
+}
