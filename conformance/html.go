@@ -20,7 +20,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"plot":     plot,
 	"clean":    clean,
 	"column":   func(c Column) string { return clean(c.String()) },
-	"rank":     func(v Verdict) int { return slices.Index(worstFirst, v) },
+	"rank":     rank,
 	"verdicts": func() []Verdict { return worstFirst },
 }).Parse(pageText))
 
@@ -29,7 +29,16 @@ var worstFirst = []Verdict{Failed, Differs, Passed, Refused, Unsupported}
 
 // WriteHTML writes the report as one page that needs no other file: the table, to be sorted and filtered, with a picture of
 // each video's packets.
-func (r *Report) WriteHTML(w io.Writer) error { return page.Execute(w, r) }
+// What differs or failed comes first.
+func (r *Report) WriteHTML(w io.Writer) error {
+	shown := *r
+	shown.Rows = slices.Clone(r.Rows)
+	slices.SortStableFunc(shown.Rows, func(a, b Row) int { return min(rank(a.Verdict), 2) - min(rank(b.Verdict), 2) })
+	return page.Execute(w, &shown)
+}
+
+// rank is the place of a verdict among worstFirst.
+func rank(v Verdict) int { return slices.Index(worstFirst, v) }
 
 // sizeText returns "1.2 MB".
 func sizeText(n int64) string {

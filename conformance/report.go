@@ -51,12 +51,14 @@ type Column struct {
 	Not     string   `json:"not,omitempty"` // why nothing was
 }
 
-// String returns "120 with ffprobe, dump", or why there is nothing.
+// String returns "120 = ffprobe, dump", or why there is nothing.
 func (c Column) String() string {
-	if c.Not != "" {
+	switch {
+	case c.Not != "":
 		return c.Not
-	}
-	if len(c.Against) == 0 {
+	case c.Count == 0:
+		return "-"
+	case len(c.Against) == 0:
 		return fmt.Sprint(c.Count)
 	}
 	return fmt.Sprintf("%d = %s", c.Count, strings.Join(c.Against, ", "))
@@ -143,26 +145,35 @@ func clean(s string) string {
 	}, s)
 }
 
-// AppendText appends the report as a table, unsupported files as one line a reason.
+// AppendText appends the report as a table: what differs or failed last, before unsupported files, which are one line a reason.
 func (r *Report) AppendText(b []byte) []byte {
 	b = fmt.Appendf(b, "%-12s %-20s %-34s %s\n", "RESULT", "PACKETS", "FRAMES", "FILE")
 	unsupported := map[string]int{}
 	var order []string
+	var red []byte
 	for i := range r.Rows {
-		row := &r.Rows[i]
-		if row.Verdict == Unsupported {
+		switch row := &r.Rows[i]; row.Verdict {
+		case Unsupported:
 			if unsupported[row.Reason]++; unsupported[row.Reason] == 1 {
 				order = append(order, row.Reason)
 			}
-			continue
-		}
-		b = fmt.Appendf(b, "%-12s %-20s %-34s %s\n", row.Verdict, clean(row.Packets.String()), clean(row.Frames.String()), clean(row.File))
-		if note := row.Note(); note != "" {
-			b = fmt.Appendf(b, "%12s %s\n", "", note)
+		case Differs, Failed:
+			red = row.appendText(red)
+		default:
+			b = row.appendText(b)
 		}
 	}
+	b = append(b, red...)
 	for _, reason := range order {
 		b = fmt.Appendf(b, "%-12s %d files: %s\n", Unsupported, unsupported[reason], clean(reason))
 	}
 	return fmt.Appendf(b, "\n%s\n%s\n", r.Conditions(), r.Summary())
+}
+
+func (r *Row) appendText(b []byte) []byte {
+	b = fmt.Appendf(b, "%-12s %-20s %-34s %s\n", r.Verdict, clean(r.Packets.String()), clean(r.Frames.String()), clean(r.File))
+	if note := r.Note(); note != "" {
+		b = fmt.Appendf(b, "%12s %s\n", "", note)
+	}
+	return b
 }
