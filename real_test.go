@@ -5,6 +5,8 @@ package sprocket_test
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -38,6 +40,11 @@ func run(t testing.TB, args ...string) []byte {
 		t.Fatalf("ffmpeg %v: %v: %s", args, err, complaint.Bytes())
 	}
 	return out
+}
+
+func sum(b []byte) string {
+	h := md5.Sum(b)
+	return hex.EncodeToString(h[:])
 }
 
 // makeClip makes an MP4 of n frames of moving test picture with the encoder arguments given.
