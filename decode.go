@@ -7,6 +7,7 @@ import (
 	"github.com/sprocket-video/sprocket/codec"
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/internal/bitstream"
+	"github.com/sprocket-video/sprocket/source"
 )
 
 // worker is one decoder with the memory it works in.
@@ -87,12 +88,19 @@ func (d *VideoDecoder) rest(w *worker) {
 func (d *VideoDecoder) feed(ctx context.Context, w *worker, start container.PacketInfo, last int64, c consumer) error {
 	w.consumer = c
 	d.stats.runs.Add(1)
+	fetched, most := int64(-1), int64(firstAhead)
 	for info, err := range d.demuxer.List(ctx, d.track, start) {
 		if err != nil {
 			return err
 		}
 		if info.N > last {
 			break
+		}
+		if d.ahead != nil && info.N > fetched {
+			if fetched, err = d.fetch(ctx, info, last, most); err != nil {
+				return err
+			}
+			most = min(2*most, maxAhead)
 		}
 		if err := d.feedOne(ctx, w, info); err != nil {
 			return err
@@ -133,9 +141,11 @@ func (d *VideoDecoder) feedOne(ctx context.Context, w *worker, info container.Pa
 }
 
 // damage says whether an error costs a packet rather than the call: its bytes are not there, or are not what the tables say.
+// A server that does not answer, or has another file by now, says nothing about the packet.
 func damage(err error) bool {
 	var e *container.Error
-	return errors.As(err, &e) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	var h *source.HTTPError
+	return errors.As(err, &e) && !errors.As(err, &h) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // disposable says whether the packet's own bytes say that no other packet needs it.

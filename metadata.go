@@ -77,9 +77,10 @@ func (d *VideoDecoder) Metadata() Metadata {
 
 // Stats says what a decoder has cost so far.
 type Stats struct {
-	Open     source.Counts // reads of Open
-	OpenTime time.Duration // parsing and indexing
-	Source   source.Counts // all reads, those of Open included
+	Open     source.Counts    // reads of Open
+	OpenTime time.Duration    // parsing and indexing
+	Source   source.Counts    // all reads, those of Open included
+	HTTP     source.HTTPStats // requests, those of Open included, when Open was given a URL
 
 	Runs     int64 // stretches of packets decoded
 	Packets  int64 // packets read
@@ -101,7 +102,12 @@ type counters struct {
 // Stats returns the counts so far.
 func (d *VideoDecoder) Stats() Stats {
 	s := &d.stats
+	var http source.HTTPStats
+	if d.remote != nil {
+		http = d.remote.Stats()
+	}
 	return Stats{
+		HTTP: http,
 		Open: s.open, OpenTime: s.openTime, Source: d.src.Counts(),
 		Runs: s.runs.Load(), Packets: s.packets.Load(), Bytes: s.bytes.Load(), Skipped: s.skipped.Load(),
 		Decoded: s.decoded.Load(), Frames: s.frames.Load(), Decoders: s.opened.Load(), Index: d.index.Bytes(),

@@ -73,8 +73,14 @@ type VideoOptions struct {
 // Formats returns the container formats this module reads.
 func Formats() []container.Format { return []container.Format{mp4.Format} }
 
-// Open opens the video of a file. Close closes the file too.
+// Open opens the video of a file, given its path or its http or https URL. Close closes the file too.
+//
+// Over HTTP the packets of a run are fetched together, 1 to 4 MiB in a request, and kept in a cache of 32 MiB. For other
+// options open the source with source.OpenRemote and call OpenVideo.
 func Open(ctx context.Context, name string, o *VideoOptions) (*VideoDecoder, error) {
+	if source.IsURL(name) {
+		return openURL(ctx, name, o)
+	}
 	if scheme, _, ok := strings.Cut(name, "://"); ok {
 		return nil, fmt.Errorf("sprocket: open %s: scheme %q: %w", name, scheme, container.ErrUnsupported)
 	}
@@ -88,6 +94,20 @@ func Open(ctx context.Context, name string, o *VideoOptions) (*VideoDecoder, err
 		return nil, err
 	}
 	d.owned = f
+	return d, nil
+}
+
+func openURL(ctx context.Context, url string, o *VideoOptions) (*VideoDecoder, error) {
+	r, err := source.OpenRemote(ctx, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	d, err := OpenVideo(ctx, r, o)
+	if err != nil {
+		_ = r.Close() // the first error is the one to report
+		return nil, err
+	}
+	d.owned, d.remote = r, r.HTTP
 	return d, nil
 }
 
@@ -105,7 +125,7 @@ func OpenVideo(ctx context.Context, src source.Source, o *VideoOptions) (*VideoD
 		return nil, errors.New("sprocket: negative size, workers or threads")
 	}
 	start := time.Now()
-	d := &VideoDecoder{opts: *o, src: source.Count(src)}
+	d := &VideoDecoder{opts: *o, src: source.Count(src), ahead: source.PrefetcherOf(src)}
 	if err := d.open(ctx); err != nil {
 		if d.demuxer != nil {
 			_ = d.demuxer.Close() // the first error is the one to report

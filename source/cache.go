@@ -16,7 +16,7 @@ type CacheOptions struct {
 	BlockSize int
 	// Budget is how many bytes are kept. What is being read comes on top. A read of more goes past the cache. Zero means 32 MiB.
 	Budget int64
-	// Tail is how close to its end, in bytes, the source is read through to it by reads of 32 KiB and more: where a container has
+	// Tail is how close to its end, in bytes, the source is read through to it by reads of 32 KiB and more, but of its head: where a container has
 	// its tables at the end, the first look at them then fetches them. Zero means it is not.
 	Tail int64
 }
@@ -107,7 +107,7 @@ func (c *Cache) ReadAtContext(ctx context.Context, p []byte, off int64) (int, er
 		}
 		return k, err
 	}
-	k, err := c.read(ctx, off, n, p[:n], n >= tailRead)
+	k, err := c.read(ctx, off, n, p[:n], n >= tailRead && off > 0)
 	if err == nil && k < int64(len(p)) {
 		err = io.EOF
 	}

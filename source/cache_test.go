@@ -115,6 +115,10 @@ func TestCacheForgetsTheLeastRecentlyUsed(t *testing.T) {
 func TestCachePrefetchAndTail(t *testing.T) {
 	s := &slow{data: noise(200_000)}
 	c := NewCache(s, &CacheOptions{BlockSize: 1000, Tail: 100_000})
+	small := NewCache(&slow{data: s.data[:90_000]}, &CacheOptions{BlockSize: 1000, Tail: 100_000})
+	if wantBytes(t, small, s.data, 0, 40_000); small.Stats().Bytes != 40_000 {
+		t.Errorf("the head of a small source took %+v", small.Stats())
+	}
 	for _, r := range [][2]int64{{500, 9_000}, {199_990, 1000}, {300_000, 5}, {-5, 10}} {
 		if err := c.Prefetch(t.Context(), r[0], r[1]); err != nil {
 			t.Fatal(err)
@@ -131,8 +135,11 @@ func TestCachePrefetchAndTail(t *testing.T) {
 	if got, want := s.took(), [][2]int64{{50_000, 40_000}, {110_000, 2000}, {120_000, 79_000}}; !slices.Equal(got, want) {
 		t.Errorf("reads %v, want %v", got, want)
 	}
-	if err := Count(c).Prefetch(t.Context(), 20_000, 10); err != nil || len(s.took()) != 1 {
-		t.Errorf("a counter does not pass prefetching on: %v", err)
+	if p := PrefetcherOf(Count(Count(c))); p != Prefetcher(c) {
+		t.Errorf("PrefetcherOf = %v, want the cache below the counters", p)
+	}
+	if p := PrefetcherOf(Count(s)); p != nil {
+		t.Errorf("PrefetcherOf = %v, want nil", p)
 	}
 }
 

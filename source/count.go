@@ -38,14 +38,6 @@ func (c *Counter) ReadAtContext(ctx context.Context, p []byte, off int64) (int, 
 	return n, err
 }
 
-// Prefetch tells the source below, if it gains from it, what will be read. It counts nothing.
-func (c *Counter) Prefetch(ctx context.Context, off, n int64) error {
-	if p, ok := c.src.(Prefetcher); ok {
-		return p.Prefetch(ctx, off, n)
-	}
-	return nil
-}
-
 func (c *Counter) add(n int) {
 	c.reads.Add(1)
 	c.bytes.Add(int64(max(n, 0)))

@@ -58,9 +58,8 @@ type countingWriter struct {
 }
 
 func (w *countingWriter) Write(p []byte) (int, error) {
-	n, err := w.ResponseWriter.Write(p)
-	w.s.sent.Add(int64(n))
-	return n, err
+	w.s.sent.Add(int64(len(p))) // before the client can see them
+	return w.ResponseWriter.Write(p)
 }
 
 func (w *countingWriter) Flush() {

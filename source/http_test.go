@@ -143,8 +143,12 @@ func TestOpenHTTPRefuses(t *testing.T) {
 		}, nil, `content encoding "gzip"`},
 		{"no headers in time", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, errSlow, "(3 attempts)"},
 		{"redirect loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", http.StatusFound) }, errRedirect, "more than 10"},
-		{"redirect to a file", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "file:///etc/passwd", http.StatusFound) }, errRedirect, `to scheme "file"`},
-		{"redirect to ftp", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "ftp://127.0.0.1/x", http.StatusFound) }, errRedirect, `to scheme "ftp"`},
+		{"redirect to a file", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
+		}, errRedirect, `to scheme "file"`},
+		{"redirect to ftp", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "ftp://127.0.0.1/x", http.StatusFound)
+		}, errRedirect, `to scheme "ftp"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := runtime.NumGoroutine()

@@ -275,6 +275,10 @@ func (j *framesJob) run(ctx context.Context, in *input, stderr io.Writer) (err e
 	err = j.extract(ctx, in, d, ns, stderr)
 	if j.stats && err == nil {
 		writeStats(stderr, d.Stats(), time.Since(start))
+		if in.http != nil {
+			s := in.http.Stats()
+			fmt.Fprintf(stderr, "http: %s\n", &httpReport{s.Requests, s.Bytes, s.Retries, s.Waited.Seconds()})
+		}
 	}
 	return err
 }

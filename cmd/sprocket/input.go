@@ -24,12 +24,20 @@ type input struct {
 	name string
 	*source.Counter
 	close func() error
+	http  *source.HTTP // nil when the input is on no server
 }
 
 // openInput opens what SOURCE names.
 func openInput(ctx context.Context, name string, stdin io.Reader) (*input, error) {
 	if name == "-" {
 		return openStdin(ctx, stdin)
+	}
+	if source.IsURL(name) {
+		r, err := source.OpenRemote(ctx, name, nil)
+		if err != nil {
+			return nil, about(name, err)
+		}
+		return &input{source.RedactURL(name), source.Count(r), r.Close, r.HTTP}, nil
 	}
 	if scheme, _, ok := strings.Cut(name, "://"); ok {
 		return nil, fmt.Errorf("%s: scheme %q: %w", name, scheme, container.ErrUnsupported)
@@ -38,14 +46,14 @@ func openInput(ctx context.Context, name string, stdin io.Reader) (*input, error
 	if err != nil {
 		return nil, about(name, err)
 	}
-	return &input{name, source.Count(f), f.Close}, nil
+	return &input{name: name, Counter: source.Count(f), close: f.Close}, nil
 }
 
 // openStdin reads standard input in place where it is a file, and into memory where it is a pipe.
 func openStdin(ctx context.Context, stdin io.Reader) (*input, error) {
 	if f, ok := stdin.(*os.File); ok {
 		if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
-			return &input{"-", source.Count(io.NewSectionReader(f, 0, st.Size())), func() error { return nil }}, nil
+			return &input{name: "-", Counter: source.Count(io.NewSectionReader(f, 0, st.Size())), close: func() error { return nil }}, nil
 		}
 	}
 	data, err := io.ReadAll(io.LimitReader(stdin, maxStdin+1))
@@ -58,7 +66,7 @@ func openStdin(ctx context.Context, stdin io.Reader) (*input, error) {
 	if len(data) > maxStdin {
 		return nil, fmt.Errorf("-: more than %s from a pipe: %w", formatBytes(maxStdin), container.ErrLimit)
 	}
-	return &input{"-", source.Count(bytes.NewReader(data)), func() error { return nil }}, nil
+	return &input{name: "-", Counter: source.Count(bytes.NewReader(data)), close: func() error { return nil }}, nil
 }
 
 // about says which input an error is about, once. Errors of usage and of the output are not about the input.
@@ -73,7 +81,7 @@ func about(name string, err error) error {
 	if errors.As(err, &path) && path.Path == name {
 		err = path.Err
 	}
-	return &inputError{name, err}
+	return &inputError{source.RedactURL(name), err}
 }
 
 // inputError is an error of an input.
@@ -83,7 +91,7 @@ type inputError struct {
 }
 
 func (e *inputError) Error() string {
-	text := strings.TrimPrefix(e.err.Error(), "sprocket: ")
+	text := strings.TrimPrefix(strings.TrimPrefix(e.err.Error(), "sprocket: "), "http: ")
 	return e.name + ": " + strings.TrimPrefix(text, "open "+e.name+": ")
 }
 

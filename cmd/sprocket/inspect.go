@@ -87,6 +87,10 @@ func inspect(ctx context.Context, m *media) (*report, error) {
 			r.Warnings = append(r.Warnings, oneLine(err))
 		}
 	}
+	if m.http != nil {
+		s := m.http.Stats()
+		r.HTTP = &httpReport{s.Requests, s.Bytes, s.Retries, s.Waited.Seconds()}
+	}
 	return r, nil
 }
 

@@ -21,6 +21,9 @@ func (r *report) appendText(b []byte) []byte {
 		b = fmt.Appendf(b, " (%s%% of the file)", threeDigits(100*float64(r.Open.Bytes)/float64(r.Bytes)))
 	}
 	b = append(b, '\n')
+	if r.HTTP != nil {
+		b = fmt.Appendf(b, "http: %s in all\n", r.HTTP)
+	}
 	if len(r.Warnings) == 0 {
 		return append(b, "no warnings\n"...)
 	}

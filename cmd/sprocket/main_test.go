@@ -205,7 +205,7 @@ func TestExitStatus(t *testing.T) {
 		{"not a movie", "inspect text.mp4", exitInput, "not this format"},
 		{"cut", "inspect cut.mp4", exitInput, "sprocket: cut.mp4: mp4: open: "},
 		{"not a movie to decode", "framehash text.mp4", exitInput, "sprocket: text.mp4: container: open at byte 0: not this format"},
-		{"URL", "inspect https://example.org/x.mp4", exitInput, "unsupported"},
+		{"URL", "inspect rtsp://example.org/x", exitInput, "unsupported"},
 		{"no such track", "packets --track 9 " + name, exitUsage, "tracks: 3 (video), 7 (audio)"},
 		{"track is no number", "packets --track x " + name, exitUsage, "invalid argument"},
 		{"format", "framehash --format xyz " + name, exitUsage, "only framemd5"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/hex"
+	"fmt"
 	"math"
 	"time"
 
@@ -16,8 +17,23 @@ type report struct {
 	Format   string        `json:"format"`
 	Duration *float64      `json:"duration_seconds"` // from time 0 to the end of the last track to end
 	Open     cost          `json:"open"`             // of parsing the container
+	HTTP     *httpReport   `json:"http,omitempty"`   // of all of inspect; nil for what is not on a server
 	Tracks   []trackReport `json:"tracks"`
 	Warnings []string      `json:"warnings"`
+}
+
+// httpReport is what reading from a server cost.
+type httpReport struct {
+	Requests int64   `json:"requests"`
+	Bytes    int64   `json:"bytes"`
+	Retries  int64   `json:"retries"`
+	Waited   float64 `json:"waited_seconds"`
+}
+
+// String returns "3 requests of 70.1 kB, 0 retries, waited 12 ms".
+func (r *httpReport) String() string {
+	return fmt.Sprintf("%s of %s, %s, waited %s", plural(r.Requests, "request", "requests"), formatBytes(r.Bytes),
+		plural(r.Retries, "retry", "retries"), formatElapsed(time.Duration(r.Waited*float64(time.Second))))
 }
 
 // cost is what some work read, and how long it took.
