@@ -95,6 +95,11 @@ func inspect(ctx context.Context, m *media) (*report, error) {
 }
 
 func (m *media) inspectTrack(ctx context.Context, track int) (trackReport, error) {
+	// The index first: a demuxer that lists at the first question reads for it.
+	before, start := m.Counts(), time.Now()
+	x, indexErr := seek.Build(ctx, m.demuxer, track)
+	spent := since(m.Counter, before, start)
+
 	t := &m.demuxer.Tracks()[track]
 	r := describe(t)
 	s, err := scanPackets(ctx, m.demuxer, track, m.Size())
@@ -102,13 +107,10 @@ func (m *media) inspectTrack(ctx context.Context, track int) (trackReport, error
 		return r, e
 	}
 	r.addScan(s)
-
-	before, start := m.Counts(), time.Now()
-	x, err := seek.Build(ctx, m.demuxer, track)
-	if e := r.note(ctx, err); e != nil || err != nil {
+	if e := r.note(ctx, indexErr); e != nil || indexErr != nil {
 		return r, e
 	}
-	r.Index = &indexReport{Kind: x.Kind().String(), Bytes: x.Bytes(), Cost: since(m.Counter, before, start)}
+	r.Index = &indexReport{Kind: x.Kind().String(), Bytes: x.Bytes(), Cost: spent}
 	if x.Packets() > 0 {
 		r.Index.BytesPerPacket = float64(x.Bytes()) / float64(x.Packets())
 	}
