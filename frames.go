@@ -93,12 +93,21 @@ func (d *VideoDecoder) FramesPlayedAt(ctx context.Context, ts []time.Duration) (
 // before stop. Start must be a time of the track and stop not after its end, or it returns a *seek.RangeError.
 // With equal times the batch is empty.
 func (d *VideoDecoder) FramesPlayedInRange(ctx context.Context, start, stop time.Duration) (*FrameBatch, error) {
-	if stop < start {
-		return nil, fmt.Errorf("sprocket: range from %v to %v runs backward", start, stop)
-	}
-	ns, err := d.playedIn(start, stop)
+	n, err := d.playedFrom(start, stop)
 	if err != nil {
 		return nil, err
+	}
+	var ns []int
+	for ; start < stop && n < d.Len(); n++ {
+		f, err := d.index.Frame(n)
+		if err != nil {
+			return nil, err
+		}
+		// A frame begins before stop when its PTS, as a Duration, does.
+		if len(ns) > 0 && d.index.Timebase().Duration(f.PTS) >= stop {
+			break
+		}
+		ns = append(ns, n)
 	}
 	return d.batch(ctx, ns, nil)
 }
@@ -110,10 +119,7 @@ func (d *VideoDecoder) FramesPlayedAtRate(ctx context.Context, start, stop time.
 	if !(fps > 0) || math.IsInf(fps, 0) {
 		return nil, fmt.Errorf("sprocket: %v frames a second", fps)
 	}
-	if stop < start {
-		return nil, fmt.Errorf("sprocket: range from %v to %v runs backward", start, stop)
-	}
-	if _, err := d.playedIn(start, stop); err != nil {
+	if _, err := d.playedFrom(start, stop); err != nil {
 		return nil, err
 	}
 	n := math.Round((stop - start).Seconds() * fps)
@@ -132,32 +138,20 @@ func (d *VideoDecoder) FramesPlayedAtRate(ctx context.Context, start, stop time.
 	return d.batch(ctx, ns, nil)
 }
 
-func (d *VideoDecoder) playedIn(start, stop time.Duration) ([]int, error) {
+// playedFrom checks a range of times and returns the frame played at its start. An empty range may be at the very end.
+func (d *VideoDecoder) playedFrom(start, stop time.Duration) (int, error) {
+	if stop < start {
+		return 0, fmt.Errorf("sprocket: range from %v to %v runs backward", start, stop)
+	}
 	m := d.Metadata()
 	if start == stop && start >= m.Begin && start <= m.End {
-		return nil, nil
+		return 0, nil
 	}
-	tb := d.index.Timebase()
-	first, err := d.index.Search(tb.Ticks(start))
-	if err != nil {
-		return nil, err
+	n, err := d.index.Search(d.index.Timebase().Ticks(start))
+	if err == nil && stop > m.End {
+		err = &seek.RangeError{Asked: fmt.Sprintf("time %v", stop), Have: fmt.Sprintf("times from %v to %v", m.Begin, m.End)}
 	}
-	if stop > m.End {
-		return nil, &seek.RangeError{Asked: fmt.Sprintf("time %v", stop), Have: fmt.Sprintf("times from %v to %v", m.Begin, m.End)}
-	}
-	// A frame begins before stop when its PTS, as a Duration, does.
-	var ns []int
-	for n := first; n < d.Len(); n++ {
-		f, err := d.index.Frame(n)
-		if err != nil {
-			return nil, err
-		}
-		if n > first && tb.Duration(f.PTS) >= stop {
-			break
-		}
-		ns = append(ns, n)
-	}
-	return ns, nil
+	return n, err
 }
 
 // ReadFramesAt decodes the frames numbered ns into dst, whose shape is that of FrameBatch.Tensor for len(ns) frames.

@@ -337,6 +337,15 @@ func native(t *testing.T, data []byte) []string {
 	return out
 }
 
+// What a fragmented file tells only once its fragments were walked is in the metadata too.
+func TestMetadataOfFragments(t *testing.T) {
+	plain := open(t, makeClip(t, "96x64", "30", "-c:v", "libx264", "-preset", "veryfast", "-g", "10"), nil).Metadata()
+	m := open(t, makeClip(t, "96x64", "30", "-c:v", "libx264", "-preset", "veryfast", "-g", "10", "-movflags", "+frag_keyframe+empty_moov"), nil).Metadata()
+	if m.Frames != 30 || m.HeaderPackets != 30 || m.BitRate != plain.BitRate {
+		t.Errorf("%d frames, %d packets, %d b/s; want 30, 30, %d", m.Frames, m.HeaderPackets, m.BitRate, plain.BitRate)
+	}
+}
+
 // With a stored index nothing is read but the packets that are decoded.
 func TestStoredIndexReadsOnlyTheRun(t *testing.T) {
 	name := makeClip(t, "160x96", "96", "-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "24")

@@ -161,9 +161,12 @@ func (d *VideoDecoder) open(ctx context.Context) error {
 		}
 	}
 	if d.index == nil {
-		d.index, err = seek.Build(ctx, d.demuxer, d.track)
+		if d.index, err = seek.Build(ctx, d.demuxer, d.track); err != nil {
+			return err
+		}
+		d.info = &d.demuxer.Tracks()[d.track] // a demuxer may know more once it has listed
 	}
-	return err
+	return nil
 }
 
 // openContainer opens the source and chooses the track, whose tables alone are kept.
