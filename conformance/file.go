@@ -98,11 +98,7 @@ func (c *fileCheck) unsupported(head []byte) {
 
 // open opens the container. It notes which format opens.
 func (c *fileCheck) open(ctx context.Context) error {
-	var formats []container.Format
-	for _, f := range c.r.Formats {
-		formats = append(formats, namedFormat{f, &c.row.Format})
-	}
-	d, err := container.Open(ctx, c.src, formats, nil)
+	d, err := container.Open(ctx, c.src, container.Noting(&c.row.Format, c.r.Formats), nil)
 	if err != nil {
 		return err
 	}
@@ -112,20 +108,6 @@ func (c *fileCheck) open(ctx context.Context) error {
 		return container.ErrNotSeekable
 	}
 	return nil
-}
-
-// namedFormat notes its name when it is the one that opens.
-type namedFormat struct {
-	container.Format
-	name *string
-}
-
-func (f namedFormat) Open(ctx context.Context, src source.Source, o *container.Options) (container.Demuxer, error) {
-	d, err := f.Format.Open(ctx, src, o)
-	if err == nil {
-		*f.name = f.Name()
-	}
-	return d, err
 }
 
 // refusal judges an error of opening.

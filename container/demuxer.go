@@ -73,6 +73,28 @@ type Format interface {
 	Open(ctx context.Context, src source.Source, o *Options) (Demuxer, error)
 }
 
+// Noting returns the formats again, each of which sets *name to its own when it opens a source.
+func Noting(name *string, formats []Format) []Format {
+	out := make([]Format, len(formats))
+	for i, f := range formats {
+		out[i] = notingFormat{f, name}
+	}
+	return out
+}
+
+type notingFormat struct {
+	Format
+	name *string
+}
+
+func (f notingFormat) Open(ctx context.Context, src source.Source, o *Options) (Demuxer, error) {
+	d, err := f.Format.Open(ctx, src, o)
+	if err == nil {
+		*f.name = f.Name()
+	}
+	return d, err
+}
+
 // Options say how to open a container. The zero value is the default, and so is nil.
 type Options struct {
 	// Head holds the first bytes of the source, if the caller has read them already.

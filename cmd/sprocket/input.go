@@ -121,12 +121,8 @@ func openMedia(ctx context.Context, name string, stdin io.Reader, pick func([]co
 }
 
 func (m *media) open(ctx context.Context, pick func([]container.Track) []int) error {
-	var formats []container.Format
-	for _, f := range sprocket.Formats() {
-		formats = append(formats, namedFormat{f, &m.format})
-	}
 	start := time.Now()
-	d, err := container.Open(ctx, m.Counter, formats, &container.Options{Select: pick})
+	d, err := container.Open(ctx, m.Counter, container.Noting(&m.format, sprocket.Formats()), &container.Options{Select: pick})
 	m.took = time.Since(start)
 	m.opened = m.Counts()
 	if err != nil {
@@ -142,20 +138,6 @@ func (m *media) open(ctx context.Context, pick func([]container.Track) []int) er
 
 // Close closes the demuxer and the input.
 func (m *media) Close() error { return errors.Join(m.demuxer.Close(), m.input.close()) }
-
-// namedFormat notes its name when it is the one that opens.
-type namedFormat struct {
-	container.Format
-	name *string
-}
-
-func (f namedFormat) Open(ctx context.Context, src source.Source, o *container.Options) (container.Demuxer, error) {
-	d, err := f.Format.Open(ctx, src, o)
-	if err == nil {
-		*f.name = f.Name()
-	}
-	return d, err
-}
 
 // trackByID returns the index of the track with an ID, or a usage error that lists those there are.
 func trackByID(tracks []container.Track, id int, kinds ...container.Kind) (int, error) {
