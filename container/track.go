@@ -62,6 +62,19 @@ type Track struct {
 
 	// Orientation is how decoded pictures must be turned for display.
 	Orientation Orientation
+
+	// Variant is what a playlist says about the track; the zero value in other containers.
+	Variant Variant
+}
+
+// Variant is what a playlist says about one of the encodings it offers, before its media has been seen. What it does not say is zero.
+type Variant struct {
+	Bandwidth        int64   // peak bits a second, of all that is played with it
+	AverageBandwidth int64   // average bits a second, likewise
+	FrameRate        float64 // frames a second, the highest
+	Codecs           string  // RFC 6381: "avc1.64001f,mp4a.40.2"
+	Name             string  // for people
+	Group            string  // the group of renditions it belongs to
 }
 
 // Description is one coded format of a track: what a decoder must be told before its packets.

@@ -14,6 +14,8 @@ type File struct {
 	f       *os.File
 	size    int64
 	modTime time.Time
+	web     *web // what the file names on servers is opened with
+	ref     bool // it was opened by a name in another file, which closes web
 }
 
 var errNotRegular = errors.New("not a regular file")
@@ -36,7 +38,7 @@ func OpenFile(name string) (*File, error) {
 		_ = f.Close() // nothing was read, and err is the one to report
 		return nil, err
 	}
-	return &File{f: f, size: st.Size(), modTime: st.ModTime()}, nil
+	return &File{f: f, size: st.Size(), modTime: st.ModTime(), web: &web{}}, nil
 }
 
 // ReadAt reads as io.ReaderAt says.
@@ -61,4 +63,9 @@ func (f *File) Size() int64 { return f.size }
 func (f *File) Version() string { return fmt.Sprintf("%d-%d", f.size, f.modTime.UnixNano()) }
 
 // Close closes the file. Reads after it fail; Size and Version still answer.
-func (f *File) Close() error { return f.f.Close() }
+func (f *File) Close() error {
+	if !f.ref {
+		f.web.close()
+	}
+	return f.f.Close()
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,12 @@ type HTTPOptions struct {
 	MaxWhole int64
 	// MaxRedirects is how many redirects a request follows. Zero means 10; negative means none.
 	MaxRedirects int
+
+	// AllowInsecure lets what came over https name what is on http.
+	AllowInsecure bool
+	// AllowPrivate lets what came from a public address name what is at a private, loopback or link-local one. Where the client is
+	// the caller's, or a proxy's, names are looked up before they are asked for; else the address of each connection is checked.
+	AllowPrivate bool
 
 	// Retries is how many times in a row a read is tried again without progress: after a broken or stalled connection, and after
 	// the statuses 408, 425, 429 and 5xx but 501 and 505. Zero means 5; negative means none.
@@ -64,7 +71,7 @@ type HTTPStats struct {
 // makes of that. A file that changes gives ErrChanged.
 type HTTP struct {
 	client *http.Client
-	own    *http.Transport // of the source's own client; nil when the caller gave one
+	own    *http.Transport // to be closed with the source; nil when the caller gave the client
 	opts   HTTPOptions
 	name   string                 // the URL, redacted
 	first  *target                // what was asked for
@@ -76,15 +83,21 @@ type HTTP struct {
 	head     []byte // the first bytes
 	closed   atomic.Bool
 
-	requests, bytes, retries, waited atomic.Int64
+	stats     *httpStats      // shared with what was opened by name from here
+	transport *http.Transport // of the source's own client, or of that by which it was opened; nil when it is the caller's
+	guard     bool            // it was opened by name from a public address: no private one is connected to
+	trace     bool            // the address of the server is looked at
+	public    atomic.Bool     // it, or one that redirects led through, is no private one
 }
+
+type httpStats struct{ requests, bytes, retries, waited atomic.Int64 }
 
 // OpenHTTP opens the file at an http or https URL with one request, for its first bytes. A name and password in the URL
 // become a header; no error shows them, nor the query.
 //
 // A redirect from https leads to https only, and no redirect to another scheme than these two.
 func OpenHTTP(ctx context.Context, url string, o *HTTPOptions) (*HTTP, error) {
-	h := &HTTP{name: RedactURL(url)}
+	h := &HTTP{name: RedactURL(url), stats: new(httpStats), trace: true}
 	if o != nil {
 		h.opts = *o
 	}
@@ -133,7 +146,8 @@ func (h *HTTP) makeClient() {
 			t = d.Clone()
 		}
 		t.MaxIdleConnsPerHost = 16
-		h.own = t
+		t.DialContext = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, ControlContext: refusePrivate}).DialContext
+		h.own, h.transport = t, t
 		h.client = &http.Client{Transport: t}
 	}
 	h.client.CheckRedirect = h.checkRedirect(h.client.CheckRedirect)
@@ -190,10 +204,10 @@ func (h *HTTP) Version() string { return version(h.etag, h.modified, h.size) }
 // URL returns what was opened, without credentials and query.
 func (h *HTTP) URL() string { return h.name }
 
-// Stats returns the costs so far.
+// Stats returns the costs so far, those of what was opened by name from here included.
 func (h *HTTP) Stats() HTTPStats {
 	return HTTPStats{
-		Requests: h.requests.Load(), Bytes: h.bytes.Load(), Retries: h.retries.Load(), Waited: time.Duration(h.waited.Load()),
+		Requests: h.stats.requests.Load(), Bytes: h.stats.bytes.Load(), Retries: h.stats.retries.Load(), Waited: time.Duration(h.stats.waited.Load()),
 	}
 }
 

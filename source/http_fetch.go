@@ -174,24 +174,26 @@ func (h *HTTP) check(resp *http.Response, off, n int64) (int64, *HTTPError) {
 	return last - first + 1, nil
 }
 
-// request asks for n bytes at off and hands the response to use, whose body is closed afterwards.
+// request asks for n bytes at off, or for all when n is 0, and hands the response to use, whose body is closed afterwards.
 func (h *HTTP) request(ctx context.Context, off, n int64, conditional bool, use func(*http.Response, *body) *HTTPError) *HTTPError {
 	start := time.Now()
-	defer func() { h.waited.Add(int64(time.Since(start))) }()
-	h.requests.Add(1)
+	defer func() { h.stats.waited.Add(int64(time.Since(start))) }()
+	h.stats.requests.Add(1)
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(h.opts.HeaderTimeout, func() { cancel(errSlow) })
 	defer timer.Stop()
 
 	t := h.target.Load()
-	req, err := http.NewRequestWithContext(inner, http.MethodGet, t.url.String(), nil)
+	req, err := http.NewRequestWithContext(h.watch(inner), http.MethodGet, t.url.String(), nil)
 	if err != nil {
 		return &HTTPError{Err: errScheme} // the URL was parsed before; its error would show it
 	}
 	req.Header = t.header.Clone()
 	req.Header.Set("Accept-Encoding", "identity")
-	req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+n-1))
+	if n > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+n-1))
+	}
 	switch {
 	case !conditional:
 	case strong(h.etag):
@@ -237,7 +239,7 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
 	timer.Stop()
 	b.n += int64(n)
-	b.h.bytes.Add(int64(n))
+	b.h.stats.bytes.Add(int64(n))
 	return n, err
 }
 

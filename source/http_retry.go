@@ -60,12 +60,12 @@ func (r *retrier) again(ctx context.Context, e *HTTPError, got int) error {
 	if time.Since(r.since)+wait > o.RetryTime {
 		return e
 	}
-	r.h.retries.Add(1)
+	r.h.stats.retries.Add(1)
 	if wait <= 0 {
 		return nil
 	}
 	start := time.Now()
-	defer func() { r.h.waited.Add(int64(time.Since(start))) }()
+	defer func() { r.h.stats.waited.Add(int64(time.Since(start))) }()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
@@ -113,7 +113,7 @@ func sendError(err error, opening bool) *HTTPError {
 	e := &HTTPError{Err: err, retry: true}
 	dns, isDNS := errors.AsType[*net.DNSError](err)
 	switch {
-	case errors.Is(err, errRedirect), isDNS && dns.IsNotFound, isCertificate(err):
+	case errors.Is(err, errRedirect), errors.Is(err, ErrRefused), isDNS && dns.IsNotFound, isCertificate(err):
 		e.retry = false
 	case opening && errors.Is(err, syscall.ECONNREFUSED): // nobody is there, rather than away for a moment
 		e.retry = false

@@ -84,13 +84,18 @@ func (h *HTTP) checkRedirect(next func(*http.Request, []*http.Request) error) fu
 		case from.Scheme == "https" && req.URL.Scheme != "https":
 			return fmt.Errorf("%w: from https to http", errRedirect)
 		}
+		if h.guard {
+			if err := h.refuseName(req.Context(), req.URL); err != nil {
+				return err
+			}
+		}
 		req.Header.Del("Referer") // its query may hold a secret of the host before
 		if next != nil {
 			if err := next(req, via); err != nil {
 				return err
 			}
 		}
-		h.requests.Add(1)
+		h.stats.requests.Add(1)
 		return nil
 	}
 }

@@ -1,0 +1,257 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+)
+
+// OpenRef fetches what an http or https URL, or a reference relative to this one's, stands for: see [Opener]. It is read into memory, with
+// one request where nothing fails, by the same client and with the same headers; but credentials are sent to this server alone.
+func (h *HTTP) OpenRef(ctx context.Context, ref string, o RefOptions) (Source, error) {
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	u, err := h.resolve(ref)
+	if err != nil {
+		return nil, &HTTPError{Op: "open", URL: RedactURL(ref), Off: -1, Err: err}
+	}
+	return h.part(ctx, u, h, o)
+}
+
+// resolve returns the URL that a reference stands for, RFC 3986, 5.
+func (h *HTTP) resolve(ref string) (*url.URL, error) {
+	base := h.target.Load().url
+	u, err := url.Parse(ref)
+	if err != nil { // a percent sign that begins no escape, perhaps
+		if u, err = url.Parse(strings.ReplaceAll(ref, "%", "%25")); err != nil {
+			return nil, errors.New("no reference to a file")
+		}
+	}
+	u = base.ResolveReference(u)
+	switch {
+	case !isHTTP(u):
+		return nil, fmt.Errorf("scheme %q named by a file on a server: %w", u.Scheme, ErrRefused)
+	case base.Scheme == "https" && u.Scheme != "https" && !h.opts.AllowInsecure:
+		return nil, fmt.Errorf("from https to http: %w", ErrRefused)
+	}
+	return u, nil
+}
+
+// QueryParam returns a parameter of the query of the URL.
+func (h *HTTP) QueryParam(name string) (string, bool) {
+	values := h.target.Load().url.Query()[name]
+	if len(values) == 0 {
+		return "", false
+	}
+	return values[len(values)-1], true
+}
+
+// part fetches a part of u with the client of h. from is what named it; nil is a local file.
+func (h *HTTP) part(ctx context.Context, u *url.URL, from *HTTP, o RefOptions) (Source, error) {
+	c := &HTTP{name: RedactURL(u.String()), opts: h.opts, transport: h.transport, stats: h.stats, trace: true}
+	c.opts.MaxWhole = o.Max
+	if o.RetryTime > 0 {
+		c.opts.RetryTime = min(c.opts.RetryTime, o.RetryTime)
+	}
+	header := h.opts.Header.Clone()
+	if from != nil {
+		c.guard = (from.guard || from.public.Load()) && !h.opts.AllowPrivate
+		header = from.headerFor(u)
+	}
+	c.first = newTarget(u, header)
+	c.target.Store(c.first)
+	client := *h.client
+	var next func(*http.Request, []*http.Request) error
+	if h.opts.Client != nil {
+		next = h.opts.Client.CheckRedirect
+	}
+	client.CheckRedirect = c.checkRedirect(next)
+	c.client = &client
+	var err error
+	if c.guard {
+		err = c.refuseName(ctx, u)
+	}
+	if err != nil {
+		return nil, &HTTPError{Op: "open", URL: c.name, Off: -1, Err: err}
+	}
+	if h.closed.Load() {
+		return nil, &HTTPError{Op: "open", URL: c.name, Off: -1, Err: net.ErrClosed}
+	}
+	if err := c.fetch(ctx, o); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// headerFor returns the headers for another URL.
+func (h *HTTP) headerFor(u *url.URL) http.Header {
+	for _, t := range []*target{h.first, h.target.Load()} {
+		if t.url.Scheme == u.Scheme && strings.EqualFold(t.url.Host, u.Host) {
+			return t.header
+		}
+	}
+	header := h.opts.Header.Clone()
+	for _, name := range []string{"Authorization", "Cookie", "Cookie2", "Proxy-Authorization", "Www-Authenticate"} {
+		header.Del(name)
+	}
+	return header
+}
+
+// fetch reads the part into memory.
+func (h *HTTP) fetch(ctx context.Context, o RefOptions) error {
+	r := h.retrier()
+	for {
+		e := h.fetchOnce(ctx, o)
+		if e == nil {
+			return nil
+		}
+		e.Op, e.URL, e.Off, e.Len = "open", h.name, o.Off, o.Len
+		if err := r.again(ctx, e, 0); err != nil {
+			return err
+		}
+	}
+}
+
+func (h *HTTP) fetchOnce(ctx context.Context, o RefOptions) *HTTPError {
+	if o.Len > o.Max {
+		return &HTTPError{Err: fmt.Errorf("%w: %d bytes", ErrTooLarge, o.Len)}
+	}
+	return h.request(ctx, o.Off, o.Len, false, func(resp *http.Response, body *body) *HTTPError {
+		if e := identity(resp); e != nil {
+			return e
+		}
+		skip, want := int64(0), o.Len
+		switch {
+		case resp.StatusCode == http.StatusPartialContent && o.Len > 0:
+			first, last, _, err := contentRange(resp)
+			if err != nil || first != o.Off || last-first >= o.Len {
+				return badResponse(resp, errors.Join(err, fmt.Errorf("it has bytes %d-%d", first, last)))
+			}
+			want = last - first + 1
+		case resp.StatusCode != http.StatusOK:
+			return statusError(resp)
+		case o.Len > 0:
+			skip = o.Off // the server sends the whole
+			if skip > o.Max {
+				return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and %d bytes lie before those that are wanted", ErrNoRanges, skip)}
+			}
+		case resp.ContentLength > o.Max:
+			return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w: %d bytes", ErrTooLarge, resp.ContentLength)}
+		}
+		if _, err := io.CopyN(io.Discard, body, skip); err != nil {
+			return broken(resp, err)
+		}
+		limit := o.Max + 1
+		if want > 0 {
+			limit = want
+		}
+		var all bytes.Buffer
+		n, err := io.Copy(&all, io.LimitReader(body, limit))
+		switch {
+		case err != nil:
+			return broken(resp, err)
+		case n > o.Max:
+			return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, o.Max)}
+		case resp.StatusCode == http.StatusPartialContent && n < want:
+			return broken(resp, io.ErrUnexpectedEOF)
+		}
+		h.head = all.Bytes()
+		h.size, h.etag, h.modified = n, resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
+		return nil
+	})
+}
+
+// guarded marks the context of requests that must not connect to private addresses.
+type guarded struct{}
+
+// watch returns the context of a request: it notes to what kind of address the connection leads, and marks it if it must not be a private one.
+func (h *HTTP) watch(ctx context.Context) context.Context {
+	if h.guard && !h.looksUp(h.first.url) {
+		ctx = context.WithValue(ctx, guarded{}, true)
+	}
+	if !h.trace {
+		return ctx
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
+		addr, err := netip.ParseAddrPort(c.Conn.RemoteAddr().String())
+		if err != nil || !isPrivate(addr.Addr()) || h.proxied(h.first.url) {
+			h.public.Store(true)
+		}
+	}})
+}
+
+// looksUp says whether names are looked up beforehand, because the connection tells nothing or is not the source's own.
+func (h *HTTP) looksUp(u *url.URL) bool { return h.transport == nil || h.proxied(u) }
+
+func (h *HTTP) proxied(u *url.URL) bool {
+	if h.transport == nil || h.transport.Proxy == nil {
+		return false
+	}
+	p, err := h.transport.Proxy(&http.Request{URL: u, Header: http.Header{}})
+	return err != nil || p != nil
+}
+
+// refuseName returns an error for a URL whose host is at a private address.
+func (h *HTTP) refuseName(ctx context.Context, u *url.URL) error {
+	host := u.Hostname()
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if isPrivate(addr) {
+			return fmt.Errorf("private address %s named by a file at a public one: %w", host, ErrRefused)
+		}
+		return nil
+	}
+	if name := strings.ToLower(strings.TrimSuffix(host, ".")); name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return fmt.Errorf("%s named by a file at a public address: %w", name, ErrRefused)
+	}
+	if !h.looksUp(u) {
+		return nil // the connection is checked
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil // the request will tell; behind a proxy names may be known there alone
+	}
+	for _, addr := range addrs {
+		if isPrivate(addr) {
+			return fmt.Errorf("%s, at a private address, named by a file at a public one: %w", host, ErrRefused)
+		}
+	}
+	return nil
+}
+
+// refusePrivate keeps guarded requests from connecting to private addresses.
+func refusePrivate(ctx context.Context, _, address string, _ syscall.RawConn) error {
+	if ctx.Value(guarded{}) == nil {
+		return nil
+	}
+	addr, err := netip.ParseAddrPort(address)
+	if err != nil || isPrivate(addr.Addr()) {
+		return fmt.Errorf("private address %s named by a file at a public one: %w", address, ErrRefused)
+	}
+	return nil
+}
+
+var (
+	shared = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
+	nat64  = netip.MustParsePrefix("64:ff9b::/96")  // RFC 6052: an IPv4 address is in the last four bytes
+	thisv4 = netip.MustParsePrefix("0.0.0.0/8")     // RFC 1122, 3.2.1.3
+)
+
+// isPrivate says whether an address is one that not everybody on the Internet could reach.
+func isPrivate(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if nat64.Contains(a) {
+		b := a.As16()
+		a = netip.AddrFrom4([4]byte(b[12:]))
+	}
+	return !a.IsGlobalUnicast() || a.IsPrivate() || shared.Contains(a) || thisv4.Contains(a)
+}
