@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/sprocket-video/sprocket/source"
 )
 
 // What a caller can do about an error. Every error of a demuxer wraps one of these, io.ErrUnexpectedEOF,
@@ -18,7 +20,7 @@ var (
 	// ErrLimit: a limit of the caller's was reached. Raise it in Options.Limits if the input is trusted.
 	ErrLimit = errors.New("over the limit")
 	// ErrNotSeekable: the operation needs random access and the source has none.
-	ErrNotSeekable = errors.New("not seekable")
+	ErrNotSeekable = source.ErrNotSeekable
 )
 
 // Error says where in the input something went wrong.

@@ -34,7 +34,7 @@ type Versioned interface {
 // ReadFull reads exactly len(p) bytes at off.
 // A source that ends early gives io.ErrUnexpectedEOF, also when not a single byte was there.
 // A read that makes no progress and reports no error gives io.ErrNoProgress.
-func ReadFull(ctx context.Context, s Source, p []byte, off int64) error {
+func ReadFull(ctx context.Context, s io.ReaderAt, p []byte, off int64) error {
 	n, err := ReadSome(ctx, s, p, off)
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func ReadFull(ctx context.Context, s Source, p []byte, off int64) error {
 
 // ReadSome reads up to len(p) bytes at off and returns how many there were.
 // It returns fewer than len(p), without an error, only where the source ends.
-func ReadSome(ctx context.Context, s Source, p []byte, off int64) (int, error) {
+func ReadSome(ctx context.Context, s io.ReaderAt, p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("source: read at negative offset %d", off)
 	}
