@@ -11,7 +11,7 @@ import (
 var (
 	// ErrRefused: a name may not be opened from where it was found.
 	ErrRefused = errors.New("refused")
-	// ErrTooLarge: what a name stands for has more bytes than RefOptions.Max.
+	// ErrTooLarge: what a name stands for has more bytes than RefOptions.Max, or a stream more than StreamOptions.MaxSpool.
 	ErrTooLarge = errors.New("too large")
 	// ErrNoNames: the source cannot open what its bytes name.
 	ErrNoNames = errors.New("the source has no place from which names could be followed")

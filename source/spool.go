@@ -8,9 +8,6 @@ import (
 	"os"
 )
 
-// ErrTooLarge: a stream has more bytes than may be spooled.
-var ErrTooLarge = errors.New("too large to be spooled")
-
 // spool keeps all of a stream in a temporary file.
 type spool struct {
 	f    *os.File
