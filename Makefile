@@ -1,11 +1,13 @@
 GO ?= go
-# How long "make fuzz" spends on each target.
+# How long "make fuzz" spends on each target, and, where it is given, "make fuzz-corpus" in all.
 FUZZTIME ?= 30s
+# What "make fuzz-corpus" makes its mutations from; nothing is the time.
+SEED ?=
 # The packages that "make test" runs under the race detector.
 RACE ?= ./...
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: setup build demo test check bench fuzz clean
+.PHONY: setup build demo test check bench fuzz fuzz-corpus clean
 
 # What building with FFmpeg needs. Does nothing when it is there.
 setup:
@@ -40,6 +42,10 @@ bench: setup build
 # Every fuzz target, FUZZTIME each.
 fuzz: setup
 	@GO=$(GO) FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
+
+# Broken copies of every file of the corpus, in children that are watched for crashes, hangs and memory: for 3 minutes, or FUZZTIME.
+fuzz-corpus:
+	CGO_ENABLED=0 $(GO) run ./internal/fuzzcorpus -time $(if $(filter file,$(origin FUZZTIME)),3m,$(FUZZTIME)) $(if $(SEED),-seed $(SEED))
 
 clean:
 	rm -rf bin demo
