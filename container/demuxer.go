@@ -34,27 +34,33 @@ type SeekableDemuxer interface {
 }
 
 // EstimatingDemuxer knows its way without listing every packet. Its methods are safe for concurrent use.
+//
+// A packet that was not counted has no number: whoever works with such packets knows them by Pos and PTS.
 type EstimatingDemuxer interface {
 	SeekableDemuxer
 	// Estimate returns what is known of a track at the cost of a few reads.
 	Estimate(ctx context.Context, track int) (Estimate, error)
 	// Locate returns a key packet whose PTS is not after pts: the last one that what was read tells of. Where there is none it
-	// returns the first packet. It reads only the headers near that packet, or, where nothing leads there, all of them.
-	// The packet's N is -1 when the packets before it have not been counted.
+	// returns the first packet of the track, key or not. It reads only the headers near that packet, or, where nothing leads there,
+	// those on the way, or all of them. The packet's N is -1 when the packets before it have not been counted.
 	Locate(ctx context.Context, track int, pts Ticks) (PacketInfo, error)
-	// Follow yields the packets of a track in decode order, beginning with from, which Locate returned; the caller may
-	// have set its N. Their N count on from there.
+	// Follow yields the packets of a track in decode order, beginning with from, which Locate or Follow returned; the caller may
+	// have set its N. Their N count on from there. They are those that List yields, and all of them, but for their N, for
+	// discarded packets before the first that is shown, and for a DTS that may differ by what Estimate.Reorder stands for.
 	Follow(ctx context.Context, track int, from PacketInfo) iter.Seq2[PacketInfo, error]
 }
 
 // Estimate is what is known of a whole track.
 type Estimate struct {
 	Method   string // where it comes from: "packets" when all were listed, else "sidx", "tfra", "headers"
-	Exact    bool   // all packets were listed
+	Exact    bool   // all packets were listed: List reads nothing more
 	Start    Ticks  // PTS of the first frame, about; NoTicks when not known
 	Duration Ticks  // about; NoTicks when not known
 	Packets  int64  // about how many; -1 when not known
-	Points   int    // places that Locate can go to at once; 0 when it must list all packets
+	Points   int    // places that Locate can go to at once; 0 when it must go through the headers
+	// Reorder is how many packets may still come, behind one with a DTS after some time, before one that is presented not after
+	// that time. Zero: none, the DTS that Follow gives never are after the PTS of any packet behind.
+	Reorder int
 }
 
 // Warner is implemented by demuxers that found faults which did not stop them.

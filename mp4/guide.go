@@ -2,18 +2,18 @@ package mp4
 
 import (
 	"context"
-	"iter"
 	"sort"
 
 	"github.com/sprocket-video/sprocket/container"
 )
 
 // guide finds the way to a time in a fragmented movie without a walk through all fragments: by the segment indices before the first
-// fragment, or by the random access table at the end. What it finds is believed only after the fragment has been looked at.
+// fragment, or by the random access table at the end; where there is neither, from fragment to fragment, beginning with one that was
+// passed before. What it finds is believed only after the fragment has been looked at.
 type guide struct {
 	turn   chan struct{} // holds a token while someone uses the guide; guards what follows
 	loaded bool
-	barred bool // there are packets in the movie box, of which no index tells, or edits that take long to follow
+	barred bool // there are packets in the movie box, of which no index tells, or edits that fragments cannot be put through one by one
 
 	o      *opener
 	movie  *movie
@@ -26,6 +26,8 @@ type guide struct {
 	top     []*segmentIndex         // before the first fragment
 	indices map[int64]*segmentIndex // below them, by offset; nil where there is none
 	tables  map[uint32][]point
+	first   int64 // where the first fragment is
+	recent  recentFragments
 }
 
 const (
@@ -48,9 +50,21 @@ func newGuide(w *walk) *guide {
 	}
 	for i, t := range w.traks {
 		g.traks = append(g.traks, t.slim())
-		g.barred = g.barred || w.tables[i] != nil || len(t.elst.body) > maxGuideEdits
+		g.barred = g.barred || w.tables[i] != nil || len(t.elst.body) > maxGuideEdits || t.presents() > 1
 	}
 	return g
+}
+
+// presents returns how many stretches of the media the edit list presents. Packets of several are listed one stretch after the other.
+func (t *trak) presents() int {
+	edits, _ := new(opener).readEdits(t)
+	n := 0
+	for _, e := range edits {
+		if e.time != -1 {
+			n++
+		}
+	}
+	return n
 }
 
 // beforeFragments cuts b, which begins with a box, behind the header of the first movie fragment.
@@ -94,6 +108,7 @@ func (g *guide) load(ctx context.Context) error {
 		return err
 	}
 	g.v = view{}
+	g.first = first
 	end := first
 	for _, x := range top {
 		if n := len(x.refs); n > 0 {
@@ -164,23 +179,41 @@ func (g *guide) readIndices(ctx context.Context, off int64, v view) (all []*segm
 	return all, w.off, nil
 }
 
-// find returns the last stretch of the source that a table says begins not after pts, or the first. ok is false when there is none.
+// whenever is a time before all others that can be converted.
+const whenever = -maxTime
+
+// find returns the last stretch of the source that a table says begins not after pts, or the first. ok is false when there is no way.
 func (g *guide) find(ctx context.Context, t *trak, pts int64) (r reference, ok bool, err error) {
+	if g.barred {
+		return r, false, nil
+	}
 	tb := container.Timebase{Num: 1, Den: t.timescale}
-	if g.method == "tfra" {
-		return g.findPoint(t, pts)
+	switch g.method {
+	case "tfra":
+		points, scale := g.table(t)
+		return g.findPoint(points, tb, container.Timebase{Num: 1, Den: scale}, pts)
+	case "":
+		g.recent.mu.Lock()
+		defer g.recent.mu.Unlock()
+		r, ok, err = g.findPoint(g.recent.passed[t.number], tb, tb, pts)
+		r.size = g.o.size - r.off
+		return r, ok, err
 	}
 	x := choose(g.top, uint32(t.id))
 	for depth := 0; x != nil && depth < maxDepth; depth++ {
 		own := container.Timebase{Num: 1, Den: x.timescale}
 		at := int64(tb.Convert(container.Ticks(pts), own))
 		i := sort.Search(len(x.refs), func(i int) bool { return x.refs[i].time > at }) - 1
+		if i < 0 && depth == 0 && x.refs[0].off > g.first {
+			return reference{off: g.first, size: x.refs[0].off - g.first}, true, nil
+		}
 		r = x.refs[max(i, 0)]
 		if r.off < 0 || r.off >= g.o.size {
 			return r, false, nil
 		}
 		if !r.index {
 			r.time = int64(own.Convert(container.Ticks(r.time), tb))
+			r.raw = r.time
 			return r, true, nil
 		}
 		below, known := g.indices[r.off]
@@ -223,15 +256,18 @@ func (g *guide) table(t *trak) ([]point, int64) {
 	return nil, 1
 }
 
-func (g *guide) findPoint(t *trak, pts int64) (r reference, ok bool, err error) {
-	points, scale := g.table(t)
-	if len(points) == 0 {
-		return r, false, nil
-	}
-	tb, own := container.Timebase{Num: 1, Den: t.timescale}, container.Timebase{Num: 1, Den: scale}
+// findPoint returns the stretch from the last point not after pts up to the next one. Before all points lies the first fragment.
+func (g *guide) findPoint(points []point, tb, own container.Timebase, pts int64) (r reference, ok bool, err error) {
 	at := int64(tb.Convert(container.Ticks(pts), own))
-	i := max(0, sort.Search(len(points), func(i int) bool { return points[i].time > at })-1)
-	r = reference{off: points[i].off, time: int64(own.Convert(container.Ticks(points[i].time), tb))}
+	i := sort.Search(len(points), func(i int) bool { return points[i].time > at }) - 1
+	if i < 0 && len(points) > 0 && points[0].off <= g.first {
+		i = 0
+	}
+	r.off = g.first
+	if i >= 0 {
+		r.off, r.time = points[i].off, int64(own.Convert(container.Ticks(points[i].time), tb))
+		r.raw = int64(own.Convert(container.Ticks(points[i].raw), tb))
+	}
 	end := g.o.size
 	for _, p := range points[i+1:] {
 		if p.off > r.off {
@@ -241,36 +277,4 @@ func (g *guide) findPoint(t *trak, pts int64) (r reference, ok bool, err error) 
 	}
 	r.size = end - r.off
 	return r, true, nil
-}
-
-// lists yields what the fragments that begin in a stretch, but no more than most of them, have of a track, fragment by fragment. The
-// stretch says when the first begins where that does not tell itself. Packets are presented as they are in the list of all: but for N,
-// and for the shift of decode times, which is that of the fragment.
-func (g *guide) lists(ctx context.Context, t *trak, r reference, most int) iter.Seq2[*list, error] {
-	return func(yield func(*list, error) bool) {
-		f := &fragmenter{o: &opener{src: g.o.src, size: g.o.size, limits: g.o.limits, op: "locate"}, tracks: map[uint32]*fragmentTrack{}, claims: g.o.size}
-		for id, ft := range g.tracks {
-			f.tracks[id] = &ft
-		}
-		own := f.tracks[uint32(t.id)]
-		w := &walk{o: f.o, f: f, off: r.off, start: r.off, window: locateWindow}
-		end := r.time
-		for w.off < min(g.o.size, r.off+r.size) && w.fragments < most {
-			own.samples = &samples{end: end}
-			if err := w.step(ctx); err != nil {
-				yield(nil, err)
-				return
-			}
-			s := own.samples
-			if end = s.end; s.n == 0 {
-				continue
-			}
-			s.finish()
-			l := f.o.edited(t, g.movie, s)
-			f.o.warnings = nil // the walk through all of them tells of faults
-			if !yield(l, nil) {
-				return
-			}
-		}
-	}
 }

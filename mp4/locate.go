@@ -10,6 +10,10 @@ import (
 
 var _ container.EstimatingDemuxer = (*Demuxer)(nil)
 
+// maxReorder is how many pictures H.264 and HEVC can hold back, ITU-T H.264, A.3.1, and ITU-T H.265, A.4.2. Composition offsets may be negative,
+// and how far they go is known only of the fragments that were read.
+const maxReorder = 16
+
 // listed says whether every packet is known.
 func (d *Demuxer) listed() bool { return d.walk == nil || d.walk.done.Load() }
 
@@ -29,8 +33,11 @@ func (d *Demuxer) Estimate(ctx context.Context, track int) (container.Estimate, 
 		return e, err
 	}
 	defer done()
-	e = container.Estimate{Method: "headers", Start: tr.Start, Duration: tr.Duration, Packets: -1}
+	e = container.Estimate{Method: "headers", Start: tr.Start, Duration: tr.Duration, Packets: -1, Reorder: maxReorder}
 	t := g.traks[track]
+	if g.barred {
+		return e, nil
+	}
 	if g.method != "" {
 		e.Method = g.method
 		e.Points = g.points(t)
@@ -41,26 +48,25 @@ func (d *Demuxer) Estimate(ctx context.Context, track int) (container.Estimate, 
 		e.Start = own.Convert(container.Ticks(x.refs[0].time), tr.Timebase)
 		e.Duration = own.Convert(container.Ticks(last.time+last.duration-x.refs[0].time), tr.Timebase)
 	}
-	for l, err := range g.lists(ctx, t, reference{off: g.off, size: g.o.size - g.off}, maxIndices) {
+	for p, err := range g.passages(ctx, t, reference{off: g.first, size: g.o.size - g.first}, maxIndices) {
 		if err != nil {
 			return e, err
 		}
-		var ticks container.Ticks
-		for c := l.at(0); c.more(); c.block = nil {
-			for i := range c.block {
-				ticks += c.block[i].Duration
-			}
-		}
+		ticks := p.duration()
 		if e.Start == container.NoTicks {
-			e.Start = l.start
+			e.Start = p.start
 		}
 		if points, scale := g.table(t); e.Duration == container.NoTicks && len(points) > 1 {
 			// The last fragment is taken to be as long as the first.
 			own := container.Timebase{Num: 1, Den: scale}
 			e.Duration = ticks + own.Convert(container.Ticks(points[len(points)-1].time-points[0].time), tr.Timebase)
 		}
-		if ticks > 0 && e.Duration != container.NoTicks {
-			e.Packets = int64(float64(e.Duration) / float64(ticks) * float64(l.n))
+		if e.Duration == container.NoTicks && p.next > p.off {
+			// All bytes are taken to last as long as those of the first fragment.
+			e.Duration = container.Ticks(min(float64(ticks)*float64(g.o.size-p.off)/float64(p.next-p.off), maxTime))
+		}
+		if ticks > 0 {
+			e.Packets = int64(float64(e.Duration) / float64(ticks) * float64(p.n))
 		}
 		break
 	}
@@ -73,15 +79,15 @@ func (g *guide) points(t *trak) int {
 		points, _ := g.table(t)
 		return len(points)
 	}
-	if x := choose(g.top, uint32(t.id)); x != nil {
+	if x := choose(g.top, uint32(t.id)); x != nil && g.method == "sidx" {
 		return len(x.refs)
 	}
 	return 0
 }
 
 // Locate finds a key packet whose PTS is not after pts; see [container.EstimatingDemuxer]. In a fragmented movie that has not been
-// listed it goes by the segment index or the random access table, and reads the fragments that those name. Where they lead
-// nowhere, all fragments are listed.
+// listed it goes by the segment index or the random access table, and reads the fragments that those name; without them, fragment by
+// fragment, from one that was passed before. Where that leads nowhere, all fragments are listed.
 func (d *Demuxer) Locate(ctx context.Context, track int, pts container.Ticks) (container.PacketInfo, error) {
 	if err := d.check("locate", track); err != nil {
 		return container.PacketInfo{}, err
@@ -138,7 +144,11 @@ func (g *guide) locate(ctx context.Context, track int, pts container.Ticks) (fou
 		}
 		seen := false
 		var first container.PacketInfo
-		for l, err := range g.lists(ctx, t, r, maxIndices) {
+		most := maxIndices
+		if g.method == "" {
+			most = math.MaxInt
+		}
+		for l, err := range g.passages(ctx, t, r, most) {
 			if err != nil {
 				return found, false, err
 			}
@@ -157,7 +167,7 @@ func (g *guide) locate(ctx context.Context, track int, pts container.Ticks) (fou
 			found.N = -1
 			return found, true, nil
 		}
-		earliest, known, err := g.find(ctx, t, 0)
+		earliest, known, err := g.find(ctx, t, whenever)
 		if err != nil || !known {
 			return found, false, err
 		}
@@ -170,7 +180,8 @@ func (g *guide) locate(ctx context.Context, track int, pts container.Ticks) (fou
 	return found, false, nil
 }
 
-// Follow yields the packets from one on that Locate returned; see [container.EstimatingDemuxer]. It reads one window a fragment.
+// Follow yields the packets from one on that Locate or Follow returned; see [container.EstimatingDemuxer]. It reads one window a
+// fragment, and none of those that were looked at last.
 func (d *Demuxer) Follow(ctx context.Context, track int, from container.PacketInfo) iter.Seq2[container.PacketInfo, error] {
 	return func(yield func(container.PacketInfo, error) bool) {
 		if err := d.check("follow", track); err != nil {
@@ -179,10 +190,11 @@ func (d *Demuxer) Follow(ctx context.Context, track int, from container.PacketIn
 		}
 		n := from.N
 		begun := false
-		give := func(l *list) bool {
-			for c := l.at(0); c.more(); c.block = nil {
+		match := func(p *container.PacketInfo) bool { return p != nil && p.Pos == from.Pos && p.PTS == from.PTS }
+		give := func(l *list, first int64) bool {
+			for c := l.at(first); c.more(); c.block = nil {
 				for _, p := range c.block {
-					begun = begun || p.Pos == from.Pos && p.PTS == from.PTS
+					begun = begun || match(&p)
 					if !begun {
 						continue
 					}
@@ -203,12 +215,12 @@ func (d *Demuxer) Follow(ctx context.Context, track int, from container.PacketIn
 			}
 			if known {
 				g := d.walk.guide
-				for l, err := range g.lists(ctx, g.traks[track], r, math.MaxInt) {
+				for l, err := range g.passages(ctx, g.traks[track], r, math.MaxInt) {
 					if err != nil {
 						yield(container.PacketInfo{}, err)
 						return
 					}
-					if !give(l) {
+					if !give(l.list, 0) {
 						return
 					}
 				}
@@ -222,7 +234,11 @@ func (d *Demuxer) Follow(ctx context.Context, track int, from container.PacketIn
 			yield(container.PacketInfo{}, err)
 			return
 		}
-		give(l)
+		first := max(0, from.N) // where it is, if that is its true number
+		if !match(l.at(first).next()) {
+			first = 0
+		}
+		give(l, first)
 	}
 }
 

@@ -254,3 +254,46 @@ func FuzzLocate(f *testing.F) {
 		}
 	})
 }
+
+// TestLocateWithoutIndex finds times in a movie that has no index: it goes from fragment to fragment, not farther than it must, and
+// never twice the same way.
+func TestLocateWithoutIndex(t *testing.T) {
+	const fragments = 200
+	s := &sparse{}
+	s.add(initial(tm.Extends{}), 0)
+	off := int64(len(s.pieces[0]))
+	for i := range fragments {
+		f := plain(at(uint64(20*i)), 2)
+		f.Tracks[0].Runs[0].Samples[0].Size, f.Tracks[0].Runs[0].Samples[1].Size = 40_000, 40_000
+		head, data := f.Layout(off)
+		s.add(head, data)
+		off += int64(len(head)) + data
+	}
+	c := source.Count(s)
+	d, err := Open(t.Context(), c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := d.Estimate(t.Context(), 0)
+	if off := float64(e.Packets)/(2*fragments) - 1; err != nil || e.Method != "headers" || e.Exact || e.Points != 0 || off < -0.01 || off > 0.01 {
+		t.Errorf("Estimate = %+v, %v", e, err)
+	}
+	at, reads := c.Counts().Reads, int64(0)
+	for _, step := range []struct{ fragment, reads int64 }{
+		{10, 11}, // one a fragment, and one to see that the next is too late
+		{10, 0},
+		{9, 0},
+		{100, 91}, // from the last one that was passed, which is remembered
+		{50, 2},
+		{fragments - 1, 100},
+	} {
+		p, err := d.Locate(t.Context(), 0, container.Ticks(20*step.fragment+15))
+		if err != nil || p.PTS > container.Ticks(20*step.fragment+10) || p.PTS < container.Ticks(20*step.fragment) || d.listed() {
+			t.Errorf("fragment %d: %+v, %v", step.fragment, p, err)
+		}
+		if reads = c.Counts().Reads - at; reads > step.reads {
+			t.Errorf("fragment %d: %d reads, want at most %d", step.fragment, reads, step.reads)
+		}
+		at += reads
+	}
+}

@@ -11,8 +11,9 @@ import (
 
 // point is a movie fragment that is known from a table.
 type point struct {
-	time int64 // of a sync sample in it, in the timescale of the media
+	time int64 // of a sync sample in it, in the timescale of the media; of one that was passed, when it is presented
 	off  int64
+	raw  int64 // decode time from which it goes on if it tells none
 }
 
 const (
@@ -96,7 +97,7 @@ func parseRandomAccess(b box, size int64) (track uint32, points []point, err err
 			return 0, nil, corrupt("time %d at byte %d of %d", time, off, size)
 		}
 		if n := len(points); n == 0 || points[n-1].off != int64(off) {
-			points = append(points, point{int64(time), int64(off)})
+			points = append(points, point{int64(time), int64(off), int64(time)})
 		}
 	}
 	if !slices.IsSortedFunc(points, func(a, b point) int { return cmp.Compare(a.time, b.time) }) {

@@ -14,8 +14,9 @@ type reference struct {
 	off, size int64
 	time      int64 // earliest presentation time, in the index's timescale
 	duration  int64
-	index     bool // there is another segment index at off, and no media
-	sap       byte // the type of stream access point that it begins with, 1 to 6; 0 when it does not tell
+	raw       int64 // decode time from which the first fragment goes on if it tells none, in the timescale of the media
+	index     bool  // there is another segment index at off, and no media
+	sap       byte  // the type of stream access point that it begins with, 1 to 6; 0 when it does not tell
 }
 
 // maxIndexBytes bounds the segment indices that are looked at: one of 65,535 references has 786 KiB.
