@@ -112,6 +112,9 @@ type Options struct {
 	Limits Limits
 	// Logger receives debug messages. Nil discards them.
 	Logger *slog.Logger
+	// Progress, when not nil, is told now and then how many bytes of the source were gone through, by a demuxer that must go
+	// through all of it to list packets. It is called by the goroutine that lists, and must be quick.
+	Progress func(done, total int64)
 }
 
 // Limits bound what an input can make the library do. A zero field is its default.

@@ -21,6 +21,7 @@ type PacketInfo struct {
 	Duration    Ticks      // as the container tells it; 0 when it does not
 	Pos         int64      // offset of its first byte in the source
 	Size        int        // bytes of its payload
+	Span        int64      // bytes from its first to its last one in the source, where others lie between them; 0 means Size
 	Description int        // index into Track.Descriptions
 	Disposable  Disposable // as the container tells it
 	Key         bool       // the container says decoding can start here
@@ -37,6 +38,27 @@ func (p *PacketInfo) End() Ticks {
 		return math.MaxInt64
 	}
 	return p.PTS + p.Duration
+}
+
+// Extent returns how many bytes of the source the packet stretches over, beginning at Pos: Span, or Size where that is 0.
+func (p *PacketInfo) Extent() int64 {
+	if p.Span != 0 {
+		return p.Span
+	}
+	return int64(p.Size)
+}
+
+// Head returns the info of the packet's first n bytes, or of all of them where there are fewer. Its Span is about theirs.
+func (p PacketInfo) Head(n int) PacketInfo {
+	if p.Size <= n {
+		return p
+	}
+	if p.Span != 0 {
+		// In proportion, and what one transport packet more takes. Whoever reads goes on where that is not enough.
+		p.Span = min(p.Span, int64(float64(p.Span)*float64(n)/float64(p.Size))+256)
+	}
+	p.Size = n
+	return p
 }
 
 // Packet is one compressed access unit.

@@ -65,6 +65,9 @@ type Track struct {
 
 	// Variant is what a playlist says about the track; the zero value in other containers.
 	Variant Variant
+
+	// Transport says how to collect the bytes of a packet; nil where they lie in one piece.
+	Transport *Transport `json:",omitempty"`
 }
 
 // Variant is what a playlist says about one of the encodings it offers, before its media has been seen. What it does not say is zero.
@@ -75,6 +78,15 @@ type Variant struct {
 	Codecs           string  // RFC 6381: "avc1.64001f,mp4a.40.2"
 	Name             string  // for people
 	Group            string  // the group of renditions it belongs to
+}
+
+// Transport says how the packets of a track lie in an MPEG-2 transport stream (ISO/IEC 13818-1, 2.4.3): in the payloads of
+// transport packets, between those of other tracks.
+type Transport struct {
+	PID        int     // of the transport packets
+	PacketSize int     // bytes from one transport packet to the next: 188, 192 or 204
+	Sections   bool    // the payload is sections, not PES packets
+	Grid       []int64 // places of sync bytes from which on transport packets follow each other, up to the next place; ascending
 }
 
 // Description is one coded format of a track: what a decoder must be told before its packets.

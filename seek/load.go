@@ -12,6 +12,7 @@ import (
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/internal/column"
+	"github.com/sprocket-video/sprocket/internal/transport"
 	"github.com/sprocket-video/sprocket/source"
 )
 
@@ -22,6 +23,7 @@ type StoredIndex struct {
 	pos, dts column.Column
 	offsets  []int32 // PTS less DTS; nil when all are 0
 	sizes    []uint32
+	spans    []uint32 // nil when all are 0
 	flags    []uint8
 	extra    []int32 // duration less the step of DTS to the packet; nil when all are alike
 	extraAll int64   // what they are then
@@ -91,10 +93,12 @@ func (s *StoredIndex) fill(cols *[numFields]values) error {
 			}
 		}
 		p := container.PacketInfo{DTS: last.DTS + container.Ticks(v[fieldDTS]), Size: int(v[fieldSize])}
-		p.Pos = last.Pos + int64(last.Size) + v[fieldPos]
+		p.Pos = last.Pos + last.Extent() + v[fieldPos]
+		p.Span = v[fieldSpan]
 		off := v[fieldPTS]
 		switch {
 		case p.Size < 0 || v[fieldSize] > math.MaxUint32 || p.Pos < 0 || p.Pos > math.MaxInt64/2,
+			p.Span < 0 || p.Span > math.MaxUint32 || p.Span != 0 && p.Span < int64(p.Size),
 			off != int64(int32(off)), v[fieldDuration] != int64(int32(v[fieldDuration])),
 			v[fieldFlags] < 0 || v[fieldFlags] >= numFlags, v[fieldDesc] < 0 || v[fieldDesc] > int64(len(s.header.Track.Descriptions)):
 			return fmt.Errorf("packet %d: %w", n, container.ErrCorrupt)
@@ -103,6 +107,7 @@ func (s *StoredIndex) fill(cols *[numFields]values) error {
 		dts.Append(int64(p.DTS))
 		s.sizes = append(s.sizes, uint32(p.Size))
 		s.flags = append(s.flags, uint8(v[fieldFlags]))
+		s.spans = sparse(s.spans, int(n), uint32(p.Span), 0)
 		s.offsets = sparse(s.offsets, int(n), int32(off), 0)
 		if n == 0 {
 			s.extraAll = v[fieldDuration]
@@ -192,9 +197,11 @@ func (s *StoredIndex) info(n int64) container.PacketInfo {
 	if s.descs != nil {
 		p.Description = int(s.descs[n])
 	}
+	if s.spans != nil {
+		p.Span = int64(s.spans[n])
+	}
 	f := s.flags[n]
-	p.Key, p.Discard = f&flagKey != 0, f&flagDiscard != 0
-	p.Corrupt = p.Pos+int64(p.Size) > s.header.Identity.Size
+	p.Key, p.Discard, p.Corrupt = f&flagKey != 0, f&flagDiscard != 0, f&flagCorrupt != 0
 	switch {
 	case f&flagNeeded != 0:
 		p.Disposable = container.Needed
@@ -247,7 +254,13 @@ func (d *storedDemuxer) Read(ctx context.Context, track int, info container.Pack
 	}
 	p.PacketInfo = info
 	p.Resize(info.Size)
-	if err := source.ReadFull(ctx, d.src, p.Data, info.Pos); err != nil {
+	var err error
+	if t := d.tracks[0].Transport; t != nil {
+		err = transport.Read(ctx, d.src, t, &info, p.Data)
+	} else {
+		err = source.ReadFull(ctx, d.src, p.Data, info.Pos)
+	}
+	if err != nil {
 		p.Data = p.Data[:0]
 		return fail(err)
 	}

@@ -23,7 +23,7 @@ import (
 // Values are zigzag varints, each followed by how often it is repeated, or not, whichever is shorter; the first byte of a column
 // says which. See fields for what the columns hold.
 const (
-	magic   = "sprkidx\x01"
+	magic   = "sprkidx\x02"
 	headLen = 64 << 10 // bytes of the source that Identity.Head is of
 )
 
@@ -92,6 +92,7 @@ const (
 	fieldDuration        // less the step of DTS to this packet: of a constant rate, 0
 	fieldSize
 	fieldPos  // less the end of the packet before
+	fieldSpan // 0 where it is the size
 	fieldDesc // sample description
 	numFields
 )
@@ -105,6 +106,7 @@ const (
 	flagHidden // a leading picture that cannot be decoded: not a frame
 	flagStart  // a key packet whose bytes were read: decoding can start there
 	flagNoStart
+	flagCorrupt
 	numFlags
 )
 
@@ -132,7 +134,8 @@ func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte,
 		cols[fieldPTS].add(int64(info.PTS - info.DTS))
 		cols[fieldDuration].add(int64(info.Duration - (info.DTS - last.DTS)))
 		cols[fieldSize].add(int64(info.Size))
-		cols[fieldPos].add(info.Pos - (last.Pos + int64(last.Size)))
+		cols[fieldPos].add(info.Pos - (last.Pos + last.Extent()))
+		cols[fieldSpan].add(info.Span)
 		cols[fieldDesc].add(int64(info.Description))
 		last = info
 	}
@@ -155,6 +158,9 @@ func (t *Table) flags(ctx context.Context, info container.PacketInfo) (int64, er
 	var f int64
 	if info.Discard {
 		f |= flagDiscard
+	}
+	if info.Corrupt {
+		f |= flagCorrupt
 	}
 	switch info.Disposable {
 	case container.Needed:

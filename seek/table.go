@@ -214,8 +214,7 @@ func (t *Table) inspect(ctx context.Context, info container.PacketInfo) (bitstre
 		return bitstream.Info{}, nil // unreadable: the container's flag is all there is
 	}
 	var p container.Packet
-	head := info
-	head.Size = min(head.Size, headBytes)
+	head := info.Head(headBytes)
 	for {
 		if err := t.demuxer.Read(ctx, t.track, head, &p); err != nil {
 			return bitstream.Info{}, err
@@ -224,7 +223,7 @@ func (t *Table) inspect(ctx context.Context, info container.PacketInfo) (bitstre
 		if b.Class != bitstream.Short || head.Size == info.Size {
 			return b, nil
 		}
-		head.Size = info.Size
+		head = info
 	}
 }
 

@@ -27,10 +27,10 @@ var rules = map[string]rule{
 	"tensor":              {unsafe: true},
 	"container":           {ours: "source"},
 	"mp4":                 {ours: "source container internal/bitstream internal/column", outside: goMP4 + " " + mediaCodecs},
-	"mpegts":              {ours: "source container internal/bitstream internal/column", outside: mediaCodecs},
+	"mpegts":              {ours: "source container internal/bitstream internal/column internal/transport", outside: mediaCodecs},
 	"hls":                 {ours: "source container mp4 mpegts"},
 	"rtsp":                {ours: "container", outside: gortsplib},
-	"seek":                {ours: "container source internal/bitstream internal/column"},
+	"seek":                {ours: "container source internal/bitstream internal/column internal/transport"},
 	"codec":               {ours: "container tensor"},
 	"codec/ffmpeg":        {ours: "container tensor codec internal/bitstream", outside: goAstiav + " " + purego, unsafe: true, cgo: true},
 	"codec/nvdec":         {ours: "container tensor codec internal/bitstream", outside: purego, unsafe: true},
@@ -46,6 +46,7 @@ var rules = map[string]rule{
 	"internal/fuzzcorpus": {ours: "all"},
 	"internal/layers":     {},
 	"internal/testmedia":  {ours: "container"},
+	"internal/transport":  {ours: "container source"},
 }
 
 // everyTest is what the tests of every package may import besides what the package may.
