@@ -18,7 +18,7 @@ var (
 
 // Demuxer is an open movie. List and Read are safe for concurrent use; Next is for one goroutine at a time.
 type Demuxer struct {
-	src    source.Source
+	src    io.ReaderAt
 	size   int64 // of src
 	limits container.Limits
 	inUse  []bool // tracks
@@ -125,6 +125,8 @@ func (d *Demuxer) read(ctx context.Context, track int, info container.PacketInfo
 	fail := func(err error) error {
 		return &container.Error{Format: "mp4", Op: "read", Path: fmt.Sprintf("%s packet %d", trackPath(track), info.N), Offset: info.Pos, Err: err}
 	}
+	p.PacketInfo = info
+	p.Track = track
 	switch {
 	case info.Pos < 0 || info.Size < 0:
 		return fail(corrupt("%d bytes", info.Size))
@@ -133,8 +135,6 @@ func (d *Demuxer) read(ctx context.Context, track int, info container.PacketInfo
 	case info.Pos > d.size || int64(info.Size) > d.size-info.Pos:
 		return fail(fmt.Errorf("the source ends at %d: %w", d.size, io.ErrUnexpectedEOF))
 	}
-	p.PacketInfo = info
-	p.Track = track
 	p.Resize(info.Size)
 	if info.Size == 0 {
 		return nil
@@ -160,7 +160,7 @@ func (d *Demuxer) rewind() {
 }
 
 // Next reads the next packet of the tracks in use: of the next packets of all of them the one that is stored first, so that
-// a file is read from front to back. A packet that cannot be read is an error; the call after it goes on behind it.
+// a file is read from front to back. A packet that cannot be read is an error, and p tells which it is; the call after it goes on behind it.
 func (d *Demuxer) Next(ctx context.Context, p *container.Packet) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -45,3 +45,12 @@ func (format) Open(ctx context.Context, src source.Source, o *container.Options)
 	}
 	return d, nil
 }
+
+// OpenStream opens a movie that comes from front to back; see [OpenStream].
+func (format) OpenStream(ctx context.Context, s *source.Stream, o *container.Options) (container.Demuxer, error) {
+	d, err := OpenStream(ctx, s, o)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}

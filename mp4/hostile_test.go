@@ -80,7 +80,7 @@ func checkLocated(t *testing.T, err error, size int64) {
 		t.Fatalf("%v (%T) is not located", err, err)
 	}
 	known := false
-	for _, s := range []error{container.ErrFormat, container.ErrCorrupt, container.ErrUnsupported, container.ErrLimit, io.ErrUnexpectedEOF} {
+	for _, s := range []error{container.ErrFormat, container.ErrCorrupt, container.ErrUnsupported, container.ErrLimit, container.ErrNotSeekable, io.ErrUnexpectedEOF} {
 		known = known || errors.Is(err, s)
 	}
 	if !known {

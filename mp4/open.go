@@ -19,8 +19,8 @@ const (
 
 // opener is the state of one Open.
 type opener struct {
-	src      source.Source
-	size     int64
+	src      io.ReaderAt
+	size     int64 // of src; noEnd when it is not known
 	limits   container.Limits
 	warnings []error
 	dropped  bool // a warning was left out
@@ -175,31 +175,42 @@ func (o *opener) readBox(ctx context.Context, h header, off int64, b []byte) (bo
 	if size > o.limits.HeaderBytes {
 		return box{}, fail(h.typ, off, fmt.Errorf("%w: box of %d bytes", container.ErrLimit, size))
 	}
+	b, err := o.readOn(ctx, b, off, size)
+	if err != nil {
+		return box{}, fail(h.typ, off+int64(len(b)), err)
+	}
 	if int64(len(b)) < size {
-		// Grown piece by piece: what is allocated never runs far ahead of what the source really gave.
-		all := append(make([]byte, 0, min(size, piece)), b...)
-		for int64(len(all)) < size {
-			n := int(min(size-int64(len(all)), piece))
-			if free := cap(all) - len(all); free > 0 {
-				n = min(n, free)
-			}
-			have := len(all)
-			all = slices.Grow(all, n)[:have+n]
-			k, err := source.ReadSome(ctx, o.src, all[have:], off+int64(have))
-			if err != nil {
-				return box{}, fail(h.typ, off+int64(have), err)
-			}
-			if k < n {
-				m.cut = true
-				all = all[:have+k]
-				size = int64(len(all))
-			}
-		}
-		b = all
+		m.cut = true
+		size = int64(len(b))
 	}
 	m.body = b[min(int64(h.len), size):size]
 	if m.cut {
 		o.warn("moov", off, fmt.Errorf("the box has %d bytes of %d: %w", size, h.size, io.ErrUnexpectedEOF))
 	}
 	return m, nil
+}
+
+// readOn returns size bytes at off, or more, fewer only where the source ends, given that b holds the first of them.
+func (o *opener) readOn(ctx context.Context, b []byte, off, size int64) ([]byte, error) {
+	if int64(len(b)) >= size {
+		return b, nil
+	}
+	// Grown piece by piece: what is allocated never runs far ahead of what the source really gave.
+	all := append(make([]byte, 0, min(size, piece)), b...)
+	for int64(len(all)) < size {
+		n := int(min(size-int64(len(all)), piece))
+		if free := cap(all) - len(all); free > 0 {
+			n = min(n, free)
+		}
+		have := len(all)
+		all = slices.Grow(all, n)[:have+n]
+		k, err := source.ReadSome(ctx, o.src, all[have:], off+int64(have))
+		if err != nil {
+			return all[:have], err
+		}
+		if k < n {
+			return all[:have+k], nil
+		}
+	}
+	return all, nil
 }

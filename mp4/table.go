@@ -2,6 +2,7 @@ package mp4
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 
 	"github.com/sprocket-video/sprocket/container"
@@ -322,7 +323,11 @@ func (r *tableReader) soundFrames(stts []byte, count int64) bool {
 	frames := min(count, timed)
 	frames = min(frames, tb.capacity(frames))
 	// No table vouches for their number: they must be there, but for the end of a file that was cut.
-	if most := (r.o.size/tb.piece.bytes + 1) * tb.piece.samples; frames > most || frames != count {
+	most := int64(math.MaxInt64)
+	if pieces := r.o.size/tb.piece.bytes + 1; pieces < most/tb.piece.samples {
+		most = pieces * tb.piece.samples
+	}
+	if frames > most || frames != count {
 		r.warn(t.stsz, "%d sound frames, %d decode times, room for %d in the file", count, timed, most)
 		frames = min(frames, most)
 	}

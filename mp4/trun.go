@@ -43,7 +43,11 @@ func (tf *trackFragment) readRun(b box) {
 	} else {
 		// Nothing in the box vouches for so many.
 		each := int64(max(tf.size, 1))
-		if most := max(tf.claims, 0) / each; count > most {
+		most := max(tf.claims, 0) / each
+		if tf.o.size == noEnd {
+			most = maxUnbacked
+		}
+		if count > most {
 			tf.o.warn(path, b.off, corrupt("%d samples of %d bytes in a file of %d", count, tf.size, tf.o.size))
 			count = most
 		}
