@@ -352,8 +352,8 @@ func (q *queue) advance() {
 	}
 }
 
-// maxReorder bounds how far packets are thought to be reordered: farther than any codec does.
-const maxReorder = 64
+// maxLater bounds how many packets are looked back at: more than any codec reorders.
+const maxLater = 64
 
 // reorderDepth returns how many packets come, at most, before one that is presented before them.
 func (l *list) reorderDepth() int {
@@ -371,7 +371,7 @@ func (l *list) reorderDepth() int {
 			n, _ = slices.BinarySearch(later, p.PTS+1)
 			depth = max(depth, len(later)-n)
 			later = slices.Insert(later, n, p.PTS)
-			if len(later) > maxReorder {
+			if len(later) > maxLater {
 				later = append(later[:0], later[1:]...)
 			}
 		}
