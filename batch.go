@@ -2,6 +2,7 @@ package sprocket
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,28 +16,93 @@ import (
 // fill is a batch that several workers put their frames into.
 type fill struct {
 	d     *VideoDecoder
+	px    *codec.Pixels
 	slots []int32 // ordered by the number of the frame they hold
 	out   FrameBatch
 
 	mu    sync.Mutex
 	shape []int      // of one slot, set by the first frame
 	first seek.Frame // that frame
+
+	natives map[int]native // of frames for the cache
 }
 
-func newFill(d *VideoDecoder, ns []int, dst *tensor.Tensor) *fill {
-	b := &fill{d: d, slots: make([]int32, len(ns))}
+func newFill(d *VideoDecoder, ns []int, dst *tensor.Tensor, px *codec.Pixels) (*fill, error) {
+	b := &fill{d: d, px: px, slots: make([]int32, len(ns))}
 	b.out.Tensor = dst
 	b.out.Frames = make([]FrameInfo, len(ns))
 	for i, n := range ns {
-		if n < 0 {
-			n += d.Len()
+		f, err := d.resolve(n)
+		if err != nil {
+			return nil, err
 		}
-		f, _ := d.index.Frame(n) // it was planned, so it is there
 		b.out.Frames[i] = d.frameInfo(f)
 		b.slots[i] = int32(i)
 	}
 	slices.SortFunc(b.slots, func(x, y int32) int { return cmp.Compare(b.out.Frames[x].N, b.out.Frames[y].N) })
-	return b
+	return b, nil
+}
+
+// numbers returns the numbers of the frames, each once.
+func (b *fill) numbers() []int {
+	ns := make([]int, len(b.slots))
+	for i, s := range b.slots {
+		ns[i] = b.out.Frames[s].N
+	}
+	return slices.Compact(ns)
+}
+
+// decode decodes frames into their slots, and keeps them in a cache, if there is one.
+func (b *fill) decode(ctx context.Context, ns []int, cache *frameCache) error {
+	runs, threads, err := b.d.plan(ctx, ns)
+	if err != nil {
+		return err
+	}
+	return b.d.decodeRuns(ctx, runs, b.px, threads, b.put, func(run *seek.Run, out outcome) {
+		for i, f := range run.Frames {
+			switch {
+			case out.errs != nil && out.errs[i] != nil:
+				b.fail(f, out.errs[i])
+			case cache != nil && out.clean:
+				cache.settle(f.N, b.stored(f))
+			}
+		}
+	})
+}
+
+// stored returns a copy of a frame that was put.
+func (b *fill) stored(f seek.Frame) *stored {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.natives[f.N]
+	delete(b.natives, f.N)
+	return &stored{f.N, b.out.Tensor.Index(int(b.of(f.N)[0])).Clone(), p.format, p.width, p.height}
+}
+
+// native is what a Frame tells of the decoded picture.
+type native struct {
+	format        string
+	width, height int
+}
+
+// have puts a frame of the cache into its slots.
+func (b *fill) have(s *stored) error {
+	f, err := b.d.index.Frame(s.n)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.fitShape(f, s.pixels.Shape()); err != nil {
+		return err
+	}
+	slots := b.of(f.N)
+	for _, k := range slots {
+		copy(b.out.Tensor.Index(int(k)).Bytes(), s.pixels.Bytes())
+	}
+	b.d.stats.frames.Add(int64(len(slots)))
+	b.d.stats.hits.Add(1)
+	return nil
 }
 
 // of returns the slots of a frame.
@@ -69,7 +135,7 @@ func (b *fill) put(f seek.Frame, v codec.VideoFrame) error {
 		if len(raw) != len(view.Bytes()) {
 			return frameError(f, fmt.Errorf("%d bytes of %s, frame %d has %d", len(raw), v.PixelFormat(), b.first.N, len(view.Bytes())))
 		}
-	} else if err := v.Convert(view, &b.d.pixels); err != nil {
+	} else if err := v.Convert(view, b.px); err != nil {
 		return frameError(f, err)
 	}
 	pixels := view.Bytes()
@@ -81,7 +147,21 @@ func (b *fill) put(f seek.Frame, v codec.VideoFrame) error {
 		b.out.Frames[s].Damaged = v.Damaged()
 	}
 	b.d.stats.frames.Add(int64(len(slots)))
+	if b.d.cache != nil && b.px == &b.d.pixels {
+		b.note(f, v)
+	}
 	return nil
+}
+
+// note keeps what the cache has to know of a picture.
+func (b *fill) note(f seek.Frame, v codec.VideoFrame) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.natives == nil {
+		b.natives = map[int]native{}
+	}
+	w, h := v.Size()
+	b.natives[f.N] = native{v.PixelFormat(), w, h}
 }
 
 // fit makes the tensor when the first frame comes, and checks that all frames have one shape.
@@ -89,20 +169,26 @@ func (b *fill) fit(f seek.Frame, v codec.VideoFrame) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	w, h := v.Size()
-	if b.shape != nil && b.d.sameShape(b.shape, w, h) {
+	if b.shape != nil && b.sameShape(w, h) {
 		return nil
 	}
-	shape := b.d.pixels.Shape(w, h)
+	shape := b.px.Shape(w, h)
 	if b.d.opts.Native {
 		raw, err := v.AppendRaw(nil)
 		if err != nil {
 			return err
 		}
-		if shape = []int{len(raw)}; b.shape != nil && b.shape[0] == shape[0] {
+		shape = []int{len(raw)}
+	}
+	return b.fitShape(f, shape)
+}
+
+// fitShape is fit for a shape. The mutex is held.
+func (b *fill) fitShape(f seek.Frame, shape []int) error {
+	if b.shape != nil {
+		if slices.Equal(b.shape, shape) {
 			return nil
 		}
-	}
-	if b.shape != nil {
 		return frameError(f, fmt.Errorf("its shape is %v, that of frame %d of the same batch %v: set a Width and Height, or ask for it alone", shape, b.first.N, b.shape))
 	}
 	if b.out.Tensor == nil {
@@ -114,16 +200,16 @@ func (b *fill) fit(f seek.Frame, v codec.VideoFrame) error {
 	return nil
 }
 
-// sameShape says whether a picture of w×h pixels has the shape, without allocating.
-func (d *VideoDecoder) sameShape(shape []int, w, h int) bool {
-	if d.opts.Native || len(shape) != 3 {
+// sameShape says whether a picture of w×h pixels has the shape of the batch, without allocating.
+func (b *fill) sameShape(w, h int) bool {
+	if b.d.opts.Native || len(b.shape) != 3 {
 		return false
 	}
-	w, h = d.pixels.Scaled(w, h)
-	if d.pixels.Layout == tensor.NHWC {
-		return shape[0] == h && shape[1] == w
+	w, h = b.px.Scaled(w, h)
+	if b.px.Layout == tensor.NHWC {
+		return b.shape[0] == h && b.shape[1] == w
 	}
-	return shape[1] == h && shape[2] == w
+	return b.shape[1] == h && b.shape[2] == w
 }
 
 // fail notes why a frame's slots stay empty.
@@ -163,7 +249,7 @@ func (b *fill) empty() (*FrameBatch, error) {
 			if p.Width <= 0 || p.Height <= 0 {
 				return nil, errors.New("sprocket: an empty batch of a track that tells no size")
 			}
-			shape = append([]int{0}, b.d.pixels.Shape(p.Width, p.Height)...)
+			shape = append([]int{0}, b.px.Shape(p.Width, p.Height)...)
 		}
 		b.out.Tensor = tensor.New(b.d.opts.DType, shape...)
 	}

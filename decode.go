@@ -10,15 +10,6 @@ import (
 	"github.com/sprocket-video/sprocket/source"
 )
 
-// worker is one decoder with the memory it works in.
-type worker struct {
-	dec         codec.VideoDecoder
-	description int
-	packet      container.Packet
-	consumer    consumer
-	emit        func(codec.VideoFrame) error // consumer.emit, made once
-}
-
 // consumer is who takes the pictures of a stretch of packets.
 type consumer interface {
 	// wants says whether the picture of a packet is wanted. Other packets are decoded only if some packet needs them.
@@ -29,63 +20,13 @@ type consumer interface {
 	failed(packet int64, err error)
 	// emit takes a picture, wanted or not.
 	emit(codec.VideoFrame) error
+	// enough says that everything wanted has come out.
+	enough() bool
 }
 
-// acquire returns a worker at rest, or a new one.
-func (d *VideoDecoder) acquire(ctx context.Context, description int) (*worker, error) {
-	d.mu.Lock()
-	for i := len(d.idle) - 1; i >= 0; i-- {
-		if w := d.idle[i]; w.description == description {
-			d.idle[i] = d.idle[len(d.idle)-1]
-			d.idle = d.idle[:len(d.idle)-1]
-			d.mu.Unlock()
-			return w, nil
-		}
-	}
-	d.mu.Unlock()
-	dec, err := d.openDecoder(ctx, description)
-	if err != nil {
-		return nil, err
-	}
-	w := &worker{dec: dec, description: description}
-	w.emit = func(v codec.VideoFrame) error {
-		d.stats.decoded.Add(1)
-		return w.consumer.emit(v)
-	}
-	return w, nil
-}
-
-func (d *VideoDecoder) openDecoder(ctx context.Context, description int) (codec.VideoDecoder, error) {
-	d.stats.opened.Add(1)
-	return d.backend.OpenVideo(ctx, d.info, &codec.VideoOptions{
-		Threads: d.opts.Threads, Description: description, ReorderDepth: d.index.ReorderDepth(),
-	})
-}
-
-// rest resets a worker and keeps it for the next call. A worker that cannot be reset, or is one too many, is closed.
-func (d *VideoDecoder) rest(w *worker) {
-	w.consumer = nil
-	if w.dec == nil {
-		return
-	}
-	if err := w.dec.Reset(); err != nil {
-		_ = w.dec.Close() // it is given up for the reset error
-		return
-	}
-	d.mu.Lock()
-	if !d.closed && len(d.idle) < d.workers() {
-		d.idle = append(d.idle, w)
-		w = nil
-	}
-	d.mu.Unlock()
-	if w != nil {
-		_ = w.dec.Close() // nothing can be lost: it is at rest
-	}
-}
-
-// feed reads packets from start to the one numbered last, decodes those that somebody needs, and hands the pictures to c.
-// Afterwards the decoder is drained. Packets that cannot be decoded cost their own pictures only.
-func (d *VideoDecoder) feed(ctx context.Context, w *worker, start container.PacketInfo, last int64, c consumer) error {
+// feed reads packets from start to the one numbered last, decodes those that somebody needs, and hands the pictures to c. Then it
+// goes on until c has enough, at most to the packet numbered end. Packets that cannot be decoded cost their own pictures only.
+func (d *VideoDecoder) feed(ctx context.Context, w *worker, start container.PacketInfo, last, end int64, c consumer) error {
 	w.consumer = c
 	d.stats.runs.Add(1)
 	fetched, most := int64(-1), int64(firstAhead)
@@ -93,11 +34,15 @@ func (d *VideoDecoder) feed(ctx context.Context, w *worker, start container.Pack
 		if err != nil {
 			return err
 		}
-		if info.N > last {
+		if info.N > end || info.N > last && c.enough() {
 			break
 		}
 		if d.ahead != nil && info.N > fetched {
-			if fetched, err = d.fetch(ctx, info, last, most); err != nil {
+			until := last
+			if info.N > last {
+				until = min(end, info.N+int64(d.index.ReorderDepth()))
+			}
+			if fetched, err = d.fetchFor(ctx, w, info, until, most); err != nil {
 				return err
 			}
 			most = min(2*most, maxAhead)
@@ -105,8 +50,16 @@ func (d *VideoDecoder) feed(ctx context.Context, w *worker, start container.Pack
 		if err := d.feedOne(ctx, w, info); err != nil {
 			return err
 		}
+		w.last = info.N
 	}
-	return w.dec.Flush(ctx, w.emit)
+	return nil
+}
+
+// fetchFor is fetch, without holding the share of the budget meanwhile.
+func (d *VideoDecoder) fetchFor(ctx context.Context, w *worker, first container.PacketInfo, last, most int64) (int64, error) {
+	d.budget.release(w.share)
+	defer d.budget.force(w.share)
+	return d.fetch(ctx, first, last, most)
 }
 
 func (d *VideoDecoder) feedOne(ctx context.Context, w *worker, info container.PacketInfo) error {
@@ -118,6 +71,12 @@ func (d *VideoDecoder) feedOne(ctx context.Context, w *worker, info container.Pa
 			return err
 		}
 	}
+	spare := info.PTS <= w.keep && !w.consumer.wants(info.N)
+	// ISO/IEC 14496-12, 8.6.4.3: sample_is_depended_on.
+	if spare && info.Disposable == container.Unneeded {
+		d.skip(w, &info)
+		return nil
+	}
 	if err := d.demuxer.Read(ctx, d.track, info, &w.packet); err != nil {
 		if !damage(err) {
 			return err
@@ -127,17 +86,24 @@ func (d *VideoDecoder) feedOne(ctx context.Context, w *worker, info container.Pa
 	}
 	d.stats.packets.Add(1)
 	d.stats.bytes.Add(int64(info.Size))
-	if !w.consumer.wants(info.N) && d.disposable(&w.packet) {
-		d.stats.skipped.Add(1)
+	if spare && d.disposable(&w.packet) {
+		d.skip(w, &info)
 		return nil
 	}
 	w.consumer.feeding(info.N)
+	w.entered(info.N)
 	err := w.dec.Decode(ctx, &w.packet, w.emit)
 	if errors.Is(err, codec.ErrDecode) {
+		w.left(info.N)
 		w.consumer.failed(info.N, err)
 		return nil
 	}
 	return err
+}
+
+func (d *VideoDecoder) skip(w *worker, info *container.PacketInfo) {
+	w.passed = max(w.passed, info.PTS)
+	d.stats.skipped.Add(1)
 }
 
 // damage says whether an error costs a packet rather than the call: its bytes are not there, or are not what the tables say.
@@ -163,7 +129,7 @@ func (d *VideoDecoder) reopen(ctx context.Context, w *worker, description int) e
 	}
 	_ = w.dec.Close() // flushed: nothing can be lost
 	w.dec = nil
-	dec, err := d.openDecoder(ctx, description)
+	dec, err := d.openDecoder(ctx, description, w.threads)
 	if err != nil {
 		return err
 	}

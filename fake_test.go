@@ -26,6 +26,19 @@ type clip struct {
 	lossy   map[int64]bool // packets whose pictures it conceals
 	live    atomic.Int64   // decoders open
 	width   func(n int64) int
+
+	working, most *atomic.Int64 // Decode calls now and at most at once, of several clips; nil when nobody counts
+}
+
+// work counts a call in, and out.
+func (c *clip) work() func() {
+	if c.working == nil {
+		return func() {}
+	}
+	n := c.working.Add(1)
+	for m := c.most.Load(); n > m && !c.most.CompareAndSwap(m, n); m = c.most.Load() {
+	}
+	return func() { c.working.Add(-1) }
 }
 
 var avcC = []byte{1, 100, 0, 31, 0xff, 0xe1, 0, 0}
@@ -160,6 +173,7 @@ func (d *fakeDecoder) Decode(ctx context.Context, p *container.Packet, emit func
 	if d.flushed {
 		panic("decode after flush")
 	}
+	defer d.clip.work()()
 	if d.clip.broken[p.N] {
 		return &codec.Error{Backend: "fake", Op: "decode", Packet: p.N, PTS: p.PTS, Err: codec.ErrDecode}
 	}

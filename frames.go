@@ -1,11 +1,10 @@
 package sprocket
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sprocket-video/sprocket/codec"
@@ -22,22 +21,64 @@ func (d *VideoDecoder) FrameAt(ctx context.Context, n int) (*Frame, error) {
 		return nil, err
 	}
 	defer d.leave()
-	runs, err := seek.Plan(ctx, d.index, []int{n})
+	f, err := d.resolve(n)
+	if err != nil {
+		return nil, err
+	}
+	if d.cache == nil {
+		return d.decodeFrame(ctx, f, nil)
+	}
+	var out *Frame
+	err = d.cache.each(ctx, []int{f.N}, func(s *stored) error {
+		out = d.fromCache(f, s)
+		return nil
+	}, func([]int) error {
+		out, err = d.decodeFrame(ctx, f, func(s *stored) { d.cache.settle(f.N, s) })
+		return err
+	})
+	return out, err
+}
+
+func (d *VideoDecoder) resolve(n int) (seek.Frame, error) {
+	n, err := seek.Resolve(d.index, n)
+	if err != nil {
+		return seek.Frame{}, err
+	}
+	return d.index.Frame(n)
+}
+
+// decodeFrame decodes one frame, and gives it to keep, if there is one, when it is sound.
+func (d *VideoDecoder) decodeFrame(ctx context.Context, f seek.Frame, keep func(*stored)) (*Frame, error) {
+	runs, threads, err := d.plan(ctx, []int{f.N})
 	if err != nil {
 		return nil, err
 	}
 	var out *Frame
-	errs, err := d.decodeRun(ctx, &runs[0], func(f seek.Frame, v codec.VideoFrame) error {
+	var failed error
+	err = d.decodeRuns(ctx, runs, &d.pixels, threads, func(f seek.Frame, v codec.VideoFrame) error {
 		out, err = d.newFrame(f, v)
 		return err
+	}, func(_ *seek.Run, o outcome) {
+		if o.errs != nil {
+			failed = o.errs[0]
+		} else if keep != nil && o.clean {
+			keep(&stored{f.N, out.Tensor.Clone(), out.PixelFormat, out.NativeWidth, out.NativeHeight})
+		}
 	})
-	if err != nil {
+	if err = cmp.Or(err, failed); err != nil {
 		return nil, err
 	}
-	if errs != nil {
-		return nil, errs[0]
-	}
 	return out, nil
+}
+
+// fromCache makes a frame of its own of a stored one.
+func (d *VideoDecoder) fromCache(f seek.Frame, s *stored) *Frame {
+	d.stats.frames.Add(1)
+	d.stats.hits.Add(1)
+	return &Frame{
+		FrameInfo: d.frameInfo(f), Tensor: s.pixels.Clone(),
+		PixelFormat: s.format, NativeWidth: s.width, NativeHeight: s.height,
+	}
 }
 
 // FramePlayedAt returns the frame played at time t: the last one whose PTS is not after t, held until the next one starts.
@@ -165,72 +206,31 @@ func (d *VideoDecoder) ReadFramesAt(ctx context.Context, dst *tensor.Tensor, ns 
 
 // batch decodes the frames numbered ns into dst, or into a tensor of its own.
 func (d *VideoDecoder) batch(ctx context.Context, ns []int, dst *tensor.Tensor) (*FrameBatch, error) {
+	return d.batchAs(ctx, ns, dst, &d.pixels)
+}
+
+// batchAs is batch with pixels of a form that may be another than the decoder's.
+func (d *VideoDecoder) batchAs(ctx context.Context, ns []int, dst *tensor.Tensor, px *codec.Pixels) (*FrameBatch, error) {
 	if err := d.enter(); err != nil {
 		return nil, err
 	}
 	defer d.leave()
-	runs, err := seek.Plan(ctx, d.index, ns)
+	b, err := newFill(d, ns, dst, px)
 	if err != nil {
 		return nil, err
 	}
-	b := newFill(d, ns, dst)
 	if len(ns) == 0 {
 		return b.empty()
 	}
-	if w := d.workers(); w > 1 {
-		if runs, err = seek.Split(ctx, d.index, runs, piecesPerWorker*w); err != nil {
-			return nil, err
-		}
+	if d.cache == nil || px != &d.pixels {
+		err = b.decode(ctx, ns, nil)
+	} else {
+		err = d.cache.each(ctx, b.numbers(), b.have, func(ns []int) error { return b.decode(ctx, ns, d.cache) })
 	}
-	if err := d.decodeRuns(ctx, runs, b.put, b.fail); err != nil {
-		return nil, err
-	}
-	return b.finish()
-}
-
-// piecesPerWorker is how many runs there should be for each worker, so that they finish together.
-const piecesPerWorker = 4
-
-// decodeRun decodes one run with a worker of the pool.
-func (d *VideoDecoder) decodeRun(ctx context.Context, run *seek.Run, sink func(seek.Frame, codec.VideoFrame) error) ([]error, error) {
-	w, err := d.acquire(ctx, run.Start.Description)
 	if err != nil {
 		return nil, err
 	}
-	defer d.rest(w)
-	return d.decode(ctx, w, run, sink)
-}
-
-// decodeRuns decodes runs on as many workers as there are to use. Sink and fail are called by all of them.
-func (d *VideoDecoder) decodeRuns(ctx context.Context, runs []seek.Run, sink func(seek.Frame, codec.VideoFrame) error, fail func(seek.Frame, error)) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var next atomic.Int64
-	work := func() {
-		for ctx.Err() == nil {
-			i := int(next.Add(1)) - 1
-			if i >= len(runs) {
-				return
-			}
-			errs, err := d.decodeRun(ctx, &runs[i], sink)
-			if err != nil {
-				cancel(err)
-				return
-			}
-			for k, err := range errs {
-				if err != nil {
-					fail(runs[i].Frames[k], err)
-				}
-			}
-		}
-	}
-	var wg sync.WaitGroup
-	for range min(d.workers(), len(runs)) - 1 {
-		wg.Go(work)
-	}
-	work()
-	wg.Wait()
-	return context.Cause(ctx)
+	return b.finish()
 }
 
 // newFrame makes a frame of its own of a picture.
@@ -239,13 +239,20 @@ func (d *VideoDecoder) newFrame(f seek.Frame, v codec.VideoFrame) (*Frame, error
 	out.Damaged = v.Damaged()
 	out.NativeWidth, out.NativeHeight = v.Size()
 	d.stats.frames.Add(1)
+	var err error
+	out.Tensor, err = d.newPixels(v)
+	return out, err
+}
+
+// newPixels converts a picture into a tensor of its own.
+func (d *VideoDecoder) newPixels(v codec.VideoFrame) (*tensor.Tensor, error) {
 	if d.opts.Native {
 		raw, err := v.AppendRaw(nil)
-		if err == nil {
-			out.Tensor, err = tensor.FromBytes(raw, tensor.Uint8, len(raw))
+		if err != nil {
+			return nil, err
 		}
-		return out, err
+		return tensor.FromBytes(raw, tensor.Uint8, len(raw))
 	}
-	out.Tensor = tensor.New(d.opts.DType, d.pixels.Shape(v.Size())...)
-	return out, v.Convert(out.Tensor, &d.pixels)
+	t := tensor.New(d.opts.DType, d.pixels.Shape(v.Size())...)
+	return t, v.Convert(t, &d.pixels)
 }

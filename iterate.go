@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 
 	"github.com/sprocket-video/sprocket/codec"
 	"github.com/sprocket-video/sprocket/seek"
@@ -38,17 +37,35 @@ func (d *VideoDecoder) playThrough(ctx context.Context, yield func(*Frame, error
 		if err != nil {
 			return err
 		}
-		w, err := d.acquire(ctx, first.Description)
+		threads := max(d.opts.Threads, 1)
+		if err := d.budget.acquire(ctx, threads); err != nil {
+			return err
+		}
+		defer d.budget.release(threads)
+		w, err := d.acquire(ctx, first.Description, threads)
 		if err != nil {
 			return err
 		}
-		defer d.rest(w)
-		l := &linear{d: d, yield: yield, pending: map[int]*Frame{}, fed: -1}
+		defer func() {
+			w.trail = trail{last: -2}
+			d.rest(w)
+		}()
+		w.share = threads
+		yield := func(f *Frame, err error) bool {
+			d.budget.release(threads)
+			defer d.budget.force(threads)
+			return yield(f, err)
+		}
+		last := d.index.Packets() - 1
+		l := &linear{d: d, w: w, yield: yield, pending: map[int]*Frame{}, fed: -1}
 		l.taint = func(f seek.Frame) (int64, error) { return d.taint(ctx, l.bad, f) }
-		if err := d.feed(ctx, w, first, d.index.Packets()-1, l); err != nil {
+		if err := d.feed(ctx, w, first, last, last, l); err != nil {
 			return err
 		}
-		l.waiting = nil
+		if err := w.dec.Flush(ctx, w.emit); err != nil {
+			return err
+		}
+		w.waiting = w.waiting[:0]
 		l.fed = d.index.Packets()
 		return l.deliver()
 	}
@@ -61,35 +78,21 @@ type linear struct {
 	yield   func(*Frame, error) bool
 	next    int            // the frame to deliver next
 	pending map[int]*Frame // frames that came out, by number
-	waiting []int64        // packets in the decoder
-	fed     int64          // the last packet that went in
-	bad     []int64        // packets that are damaged
+	w       *worker
+	fed     int64   // the last packet that went in
+	bad     []int64 // packets that are damaged
 	errs    map[int64]error
 	taint   func(seek.Frame) (int64, error)
 }
 
-// maxWaiting bounds how many packets are thought to be in the decoder. One that waited longer has no picture of its own.
-const maxWaiting = 64
-
 func (l *linear) wants(int64) bool { return true }
 
-func (l *linear) feeding(packet int64) {
-	l.fed = packet
-	if len(l.waiting) == maxWaiting {
-		l.waiting = slices.Delete(l.waiting, 0, 1)
-	}
-	l.waiting = append(l.waiting, packet)
-}
+func (l *linear) enough() bool { return true }
 
-func (l *linear) leave(packet int64) {
-	if i := slices.Index(l.waiting, packet); i >= 0 {
-		l.waiting = slices.Delete(l.waiting, i, i+1)
-	}
-}
+func (l *linear) feeding(packet int64) { l.fed = packet }
 
 func (l *linear) failed(packet int64, err error) {
 	l.fed = max(l.fed, packet)
-	l.leave(packet)
 	l.bad = append(l.bad, packet)
 	if l.errs == nil {
 		l.errs = map[int64]error{}
@@ -99,11 +102,10 @@ func (l *linear) failed(packet int64, err error) {
 
 func (l *linear) emit(v codec.VideoFrame) error {
 	packet := v.Packet()
-	l.leave(packet)
 	if v.Damaged() {
 		l.bad = append(l.bad, packet)
 	}
-	f, ok, err := l.frame(packet)
+	f, ok, err := l.d.frameOf(packet, l.next, l.next+2*maxWaiting)
 	if err != nil {
 		return err
 	}
@@ -117,17 +119,6 @@ func (l *linear) emit(v codec.VideoFrame) error {
 	return l.deliver()
 }
 
-// frame finds the frame of a packet among those to come.
-func (l *linear) frame(packet int64) (seek.Frame, bool, error) {
-	for n := l.next; n < min(l.d.Len(), l.next+2*maxWaiting); n++ {
-		f, err := l.d.index.Frame(n)
-		if err != nil || f.Packet == packet {
-			return f, err == nil, err
-		}
-	}
-	return seek.Frame{}, false, nil
-}
-
 // deliver yields the frames that are ready, in order. A frame is ready when every packet decoded before its own is out of the
 // decoder: until then it is not known whether the frame is made from a damaged one.
 func (l *linear) deliver() error {
@@ -139,10 +130,8 @@ func (l *linear) deliver() error {
 		if f.Packet > l.fed {
 			return nil
 		}
-		for _, n := range l.waiting {
-			if n <= f.Packet {
-				return nil
-			}
+		if !l.w.settled(f.Packet) {
+			return nil
 		}
 		out, err := l.judge(f)
 		if err != nil {

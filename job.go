@@ -13,17 +13,22 @@ import (
 
 // job is the consumer of one run: it gives the wanted pictures to sink as they come out.
 type job struct {
+	d     *VideoDecoder
+	w     *worker
 	run   *seek.Run
 	order []int32 // indices into run.Frames, by packet
 	done  []bool  // pictures that came out
+	left  int     // pictures that did not
+	stay  bool    // pictures that come out after the last wanted one are kept: they may be asked for next
+	extra bool    // such pictures came out and were not kept
 	errs  []error // per frame; nil until one fails
 	bad   []int64 // packets that are damaged
-	keep  bool    // damaged pictures are wanted
 	sink  func(f seek.Frame, v codec.VideoFrame) error
 }
 
-func newJob(run *seek.Run, keep bool, sink func(seek.Frame, codec.VideoFrame) error) *job {
-	j := &job{run: run, sink: sink, keep: keep, order: make([]int32, len(run.Frames)), done: make([]bool, len(run.Frames))}
+func (d *VideoDecoder) newJob(w *worker, run *seek.Run, stay bool, sink func(seek.Frame, codec.VideoFrame) error) *job {
+	n := len(run.Frames)
+	j := &job{d: d, w: w, run: run, stay: stay, sink: sink, order: make([]int32, n), done: make([]bool, n), left: n}
 	for i := range j.order {
 		j.order[i] = int32(i)
 	}
@@ -31,26 +36,87 @@ func newJob(run *seek.Run, keep bool, sink func(seek.Frame, codec.VideoFrame) er
 	return j
 }
 
-// decode decodes a run. The errors are per frame of the run, or nil when all frames came out; err ends the call.
-func (d *VideoDecoder) decode(ctx context.Context, w *worker, run *seek.Run, sink func(seek.Frame, codec.VideoFrame) error) (errs []error, err error) {
-	j := newJob(run, d.opts.KeepDamaged, sink)
-	if err := d.feed(ctx, w, run.Start, run.Last, j); err != nil {
-		return nil, err
+// outcome is what became of a run.
+type outcome struct {
+	errs  []error // per frame of the run; nil when all frames came out
+	clean bool    // and nothing was damaged
+}
+
+// decodeRun decodes a run: on from where a warm worker is, or from its start. Share is what is taken of the budget for it.
+//
+// Stay says that what follows the run may be asked for next. Where the run itself follows what was decoded before, a few packets
+// more are then decoded, until its pictures come out, instead of making the decoder give up what it holds: it can go on.
+// Over a network nothing is read that was not asked for.
+//
+// Only what is clean is believed of a decoder that went on or that has threads, which tell late what went wrong: otherwise
+// the run is decoded again, from its start, by one thread. So the same frames come out whatever was decoded before.
+func (d *VideoDecoder) decodeRun(ctx context.Context, run *seek.Run, px *codec.Pixels, threads, share int, stay bool, sink func(seek.Frame, codec.VideoFrame) error) (outcome, error) {
+	w, follows := d.resume(run, px)
+	resumed := w != nil
+	if !resumed {
+		var err error
+		if w, err = d.acquire(ctx, run.Start.Description, threads); err != nil {
+			return outcome{}, err
+		}
 	}
+	out, err := d.decode(ctx, w, run, share, stay && follows && px == &d.pixels && d.ahead == nil, sink)
+	again := err == nil && !out.clean && (resumed || w.threads > 1)
+	d.rest(w)
+	if resumed {
+		d.stats.resumed.Add(1)
+	}
+	if !again {
+		return out, err
+	}
+	if w, err = d.acquire(ctx, run.Start.Description, 1); err != nil {
+		return outcome{}, err
+	}
+	defer d.rest(w)
+	return d.decode(ctx, w, run, share, false, sink)
+}
+
+// maxStay bounds how many packets are decoded to push a picture out of the decoder: as many as libavcodec can hold back, and some.
+const maxStay = 32
+
+// decode decodes a run with w. An error ends the call.
+func (d *VideoDecoder) decode(ctx context.Context, w *worker, run *seek.Run, share int, stay bool, sink func(seek.Frame, codec.VideoFrame) error) (outcome, error) {
+	from, end := w.begin(run, stay), run.Last
+	if stay {
+		end += maxStay + int64(w.threads)
+	}
+	w.share = share
+	j := d.newJob(w, run, stay, sink)
+	if err := j.unstash(); err != nil {
+		return outcome{}, err
+	}
+	if err := d.feed(ctx, w, from, run.Last, end, j); err != nil {
+		return outcome{}, err
+	}
+	drained := !j.enough() || j.extra || len(j.bad) > 0
+	if drained {
+		if err := w.dec.Flush(ctx, w.emit); err != nil {
+			return outcome{}, err
+		}
+	}
+	clean := j.left == 0 && len(j.bad) == 0
+	// At the end of the track everything that is left comes out, and is kept.
+	w.warm = clean && !j.extra && (!drained || stay && w.last == d.index.Packets()-1)
+	w.useful = w.warm && (w.useful || stay)
+	w.passed = max(w.passed, run.Frames[len(run.Frames)-1].PTS)
 	for i, f := range run.Frames {
 		if !j.done[i] {
 			j.fail(i, fmt.Errorf("no picture came out of packet %d: %w", f.Packet, codec.ErrDecode))
-		} else if !j.keep {
+		} else if !d.opts.KeepDamaged {
 			bad, err := d.taint(ctx, j.bad, f)
 			if err != nil {
-				return nil, err
+				return outcome{}, err
 			}
 			if bad >= 0 {
 				j.fail(i, fmt.Errorf("it is made from packet %d: %w", bad, ErrDamaged))
 			}
 		}
 	}
-	return j.errs, nil
+	return outcome{errs: j.errs, clean: clean}, nil
 }
 
 // taint returns the first of the bad packets that the picture of f may be made from, or -1: one that is decoded before it, not
@@ -84,6 +150,9 @@ func (d *VideoDecoder) needed(ctx context.Context, n int64) (bool, error) {
 		if err != nil {
 			return true, err
 		}
+		if info.Disposable == container.Unneeded {
+			return false, nil
+		}
 		var p container.Packet
 		if err := d.demuxer.Read(ctx, d.track, info, &p); err != nil {
 			return true, ctx.Err()
@@ -109,6 +178,8 @@ func (j *job) wants(packet int64) bool {
 
 func (j *job) feeding(int64) {}
 
+func (j *job) enough() bool { return j.left == 0 && j.w.settled(j.run.Last) }
+
 func (j *job) failed(packet int64, err error) {
 	j.bad = append(j.bad, packet)
 	if i, ok := j.find(packet); ok {
@@ -123,10 +194,14 @@ func (j *job) emit(v codec.VideoFrame) error {
 	}
 	i, ok := j.find(v.Packet())
 	if !ok || j.done[i] {
+		if j.left == 0 && !ok {
+			return j.spare(v)
+		}
 		return nil
 	}
 	j.done[i] = true
-	if damaged && !j.keep {
+	j.left--
+	if damaged && !j.d.opts.KeepDamaged {
 		j.fail(i, ErrDamaged)
 		return nil
 	}

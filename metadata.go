@@ -85,7 +85,9 @@ type Stats struct {
 	Runs     int64 // stretches of packets decoded
 	Packets  int64 // packets read
 	Bytes    int64 // their bytes
-	Skipped  int64 // packets read and not decoded, because nobody needed them
+	Skipped  int64 // packets not decoded, and read only where the container does not tell, because nobody needed them
+	Resumed  int64 // runs that went on where a decoder was, instead of at a key packet
+	Hits     int64 // frames that came from the cache
 	Decoded  int64 // pictures that came out of decoders
 	Frames   int64 // frames returned
 	Decoders int64 // decoders opened
@@ -96,7 +98,7 @@ type counters struct {
 	open                                   source.Counts
 	openTime                               time.Duration
 	runs, packets, bytes, skipped, decoded atomic.Int64
-	frames, opened                         atomic.Int64
+	frames, opened, resumed, hits          atomic.Int64
 }
 
 // Stats returns the counts so far.
@@ -109,7 +111,7 @@ func (d *VideoDecoder) Stats() Stats {
 	return Stats{
 		HTTP: http,
 		Open: s.open, OpenTime: s.openTime, Source: d.src.Counts(),
-		Runs: s.runs.Load(), Packets: s.packets.Load(), Bytes: s.bytes.Load(), Skipped: s.skipped.Load(),
+		Runs: s.runs.Load(), Packets: s.packets.Load(), Bytes: s.bytes.Load(), Skipped: s.skipped.Load(), Resumed: s.resumed.Load(), Hits: s.hits.Load(),
 		Decoded: s.decoded.Load(), Frames: s.frames.Load(), Decoders: s.opened.Load(), Index: d.index.Bytes(),
 	}
 }

@@ -53,8 +53,15 @@ type VideoOptions struct {
 
 	// Workers is how many decoders one call may use at once. Zero means GOMAXPROCS.
 	Workers int
-	// Threads is how many threads each decoder may use itself. Zero means 1.
+	// Threads is how many threads each decoder may use itself. Zero means 1, or more where a call has fewer long runs than
+	// workers and they cannot be cut.
 	Threads int
+	// Budget bounds how many threads decode at once, together with other decoders. Nil takes the one of the process, which has
+	// GOMAXPROCS threads.
+	Budget *Budget
+	// CacheBytes is how much memory decoded frames may take that are kept for further calls. Zero keeps none.
+	// Frames made from damaged packets are never kept, and Frames neither looks for them nor keeps any.
+	CacheBytes int64
 
 	// Index is a stored index of the source, made by seek.Table.AppendIndex. With it nothing of the container is read, and Track,
 	// when not zero, must be the one that was indexed. A source that has changed since gives seek.ErrMismatch.
@@ -121,11 +128,17 @@ func OpenVideo(ctx context.Context, src source.Source, o *VideoOptions) (*VideoD
 	if o.Native && (o.Layout != 0 || o.DType != 0 || o.Channels != 0 || o.Width != 0 || o.Height != 0) {
 		return nil, errors.New("sprocket: Native with a layout, dtype, channels or size")
 	}
-	if o.Width < 0 || o.Height < 0 || o.Workers < 0 || o.Threads < 0 {
-		return nil, errors.New("sprocket: negative size, workers or threads")
+	if o.Width < 0 || o.Height < 0 || o.Workers < 0 || o.Threads < 0 || o.CacheBytes < 0 {
+		return nil, errors.New("sprocket: negative size, workers, threads or cache")
 	}
 	start := time.Now()
 	d := &VideoDecoder{opts: *o, src: source.Count(src), ahead: source.PrefetcherOf(src)}
+	if d.budget = o.Budget; d.budget == nil {
+		d.budget = &processBudget
+	}
+	if o.CacheBytes > 0 {
+		d.cache = newFrameCache(o.CacheBytes)
+	}
 	if err := d.open(ctx); err != nil {
 		if d.demuxer != nil {
 			_ = d.demuxer.Close() // the first error is the one to report

@@ -32,11 +32,14 @@ type VideoDecoder struct {
 	pixels  codec.Pixels
 	stats   counters
 	views   sync.Pool // *tensor.Tensor, for slots of batches
+	budget  *Budget
+	cache   *frameCache // nil when nothing is kept
 
-	mu     sync.Mutex
-	idle   []*worker // decoders at rest, ready for a key packet
-	calls  int       // running now
-	closed bool
+	mu       sync.Mutex
+	idle     []*worker // decoders at rest, the one that was used last at the end
+	decoders int       // at rest and at work
+	calls    int       // running now
+	closed   bool
 }
 
 // FrameInfo is what is known about a frame beside its pixels.

@@ -64,8 +64,17 @@ func (r *Run) reaches(x Index, f Frame) bool {
 	if f.Packet <= r.Last+1 {
 		return true
 	}
-	k, ok := x.(interface{ keyBetween(a, b int64) bool })
-	return ok && !k.keyBetween(r.Last, f.Packet)
+	_, ok := x.(keyer)
+	return ok && !keyBetween(x, r.Last, f.Packet)
+}
+
+// keyer is an index that knows where key packets are.
+type keyer interface{ keyBetween(a, b int64) bool }
+
+// keyBetween says whether the index knows of a key packet behind packet a, up to and including b.
+func keyBetween(x Index, a, b int64) bool {
+	k, ok := x.(keyer)
+	return ok && a < b && k.keyBetween(a, b)
 }
 
 // joinLast joins the last run with those before it that it touches or overlaps.

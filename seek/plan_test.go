@@ -189,7 +189,7 @@ func BenchmarkPlanAll(b *testing.B) {
 	}
 }
 
-func TestSplitCutsAtClosedKeyFrames(t *testing.T) {
+func TestSplitCutsAtKeyFrames(t *testing.T) {
 	all := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
 	for _, c := range []struct {
 		name  string
@@ -224,5 +224,100 @@ func TestSplitCutsAtClosedKeyFrames(t *testing.T) {
 				t.Errorf("%s: run %d is %d to %d of %v, want %v", c.name, i, r.Start.N, r.Last, frames, c.want[i])
 			}
 		}
+	}
+}
+
+// What must hold however runs are cut: each frame is in one piece, whose start it can be decoded from, and little is decoded twice.
+func TestSplitLaws(t *testing.T) {
+	cuts := 0
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		x := build(t, randomStream(r))
+		var wanted []int
+		for n := range x.Len() {
+			if r.IntN(3) > 0 {
+				wanted = append(wanted, n)
+			}
+		}
+		runs, err := Plan(t.Context(), x, wanted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := 1 + r.IntN(8)
+		pieces, err := Split(t.Context(), x, runs, parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cuts += len(pieces) - len(runs)
+		var before, after int64
+		for i := range runs {
+			before += runs[i].Packets()
+		}
+		var got []int
+		for _, p := range pieces {
+			after += p.Packets()
+			last := int64(-1)
+			for _, f := range p.Frames {
+				got = append(got, f.N)
+				last = max(last, f.Packet)
+				start, err := x.Start(t.Context(), f.N)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if f.Packet < p.Start.N || start.N < p.Start.N {
+					t.Fatalf("seed %d: frame %d needs packet %d, its piece starts at %d", seed, f.N, start.N, p.Start.N)
+				}
+			}
+			if last != p.Last {
+				t.Fatalf("seed %d: a piece ends at packet %d, its last frame is packet %d", seed, p.Last, last)
+			}
+		}
+		if !slices.Equal(got, wanted) {
+			t.Fatalf("seed %d: the pieces have frames %v, want %v", seed, got, wanted)
+		}
+		if (after-before)*overlap > before {
+			t.Errorf("seed %d: %d packets are decoded instead of %d", seed, after, before)
+		}
+	}
+	if cuts < 100 {
+		t.Errorf("%d cuts in all", cuts)
+	}
+}
+
+func TestSplitCutsLongOpenGOPs(t *testing.T) {
+	var pts []container.Ticks
+	var infos []container.PacketInfo
+	for g := range container.Ticks(4) { // I, the two pictures shown before it, then 37 more
+		b := 400 * g
+		pts = append(pts[:0], b+20, b, b+10)
+		if g == 0 {
+			pts = append(pts[:0], b, b+10, b+20)
+		}
+		for k := container.Ticks(3); k < 40; k++ {
+			pts = append(pts, b+10*k)
+		}
+		infos = gop(infos, pts...)
+	}
+	f := newFake("h264", infos...)
+	f.data = map[int64][]byte{40: recovery, 80: recovery, 120: recovery}
+	x := build(t, f)
+	all := make([]int, x.Len())
+	for i := range all {
+		all[i] = i
+	}
+	runs, err := Plan(t.Context(), x, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runs, err = Split(t.Context(), x, runs, 4); err != nil {
+		t.Fatal(err)
+	}
+	var got []span
+	for _, r := range runs {
+		got = append(got, span{start: r.Start.N, last: r.Last})
+	}
+	want := []span{{start: 0, last: 42}, {start: 40, last: 82}, {start: 80, last: 122}, {start: 120, last: 159}}
+	if !slices.EqualFunc(got, want, func(a, b span) bool { return a.start == b.start && a.last == b.last }) {
+		t.Errorf("pieces %v, want %v", got, want)
 	}
 }
