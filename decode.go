@@ -119,7 +119,7 @@ func (d *VideoDecoder) disposable(p *container.Packet) bool {
 	if p.Description >= len(d.info.Descriptions) {
 		return false
 	}
-	return bitstream.Inspect(&d.info.Descriptions[p.Description], p.Data).Disposable == container.Unneeded
+	return bitstream.Disposable(&d.info.Descriptions[p.Description], p.Data) == container.Unneeded
 }
 
 // reopen replaces the decoder of w by one for another sample description, after the pictures it holds came out.

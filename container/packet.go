@@ -13,6 +13,9 @@ const (
 )
 
 // PacketInfo is everything about a packet but its bytes, as fs.FileInfo is to a file.
+//
+// Roll is how far from this packet decoding gets right: when positive, decoding that starts here is right from so many packets later on;
+// when negative, decoding must start so many packets earlier for this one to be right.
 type PacketInfo struct {
 	Track       int        // index into Demuxer.Tracks
 	N           int64      // number of the packet in its track, in decode order, from 0
@@ -24,6 +27,7 @@ type PacketInfo struct {
 	Span        int64      // bytes from its first to its last one in the source, where others lie between them; 0 means Size
 	Description int        // index into Track.Descriptions
 	Disposable  Disposable // as the container tells it
+	Roll        int        // see below; 0 when the container does not tell
 	Key         bool       // the container says decoding can start here
 	Discard     bool       // decoded, but never shown: outside the edit list
 	Corrupt     bool       // the container knows that bytes are damaged or missing

@@ -200,6 +200,9 @@ func (c *cursor) next(p []container.PacketInfo) int {
 			p[k].Disposable = disposable(deps[k])
 		}
 	}
+	if c.rolls != nil {
+		c.rolls.fill(p, i)
+	}
 	return len(p)
 }
 

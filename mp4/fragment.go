@@ -89,6 +89,7 @@ func (o *opener) newWalk(mv *movie, traks []*trak, tracks []container.Track, inU
 	w.f = &fragmenter{o: w.o, tracks: map[uint32]*fragmentTrack{}, claims: o.size + 1}
 	for i, t := range traks {
 		ft := &fragmentTrack{defaults: mv.extend[uint32(t.id)], descs: len(tracks[i].Descriptions)}
+		ft.rolls, _ = readRollGroups(t.groups.roll.descriptions) // less than it says is a fault where it is used
 		if inUse[i] {
 			ft.samples = &samples{}
 			w.samples[i] = ft.samples
@@ -110,7 +111,7 @@ func (o *opener) newWalk(mv *movie, traks []*trak, tracks []container.Track, inU
 func (t *trak) slim() *trak {
 	s := *t
 	s.stsd, s.stts, s.ctts, s.stsc, s.stsz, s.stz2, s.stco, s.co64 = box{}, box{}, box{}, box{}, box{}, box{}, box{}, box{}
-	s.stss, s.stps, s.sdtp, s.sbgpRAP = box{}, box{}, box{}, box{}
+	s.stss, s.stps, s.sdtp, s.groups = box{}, box{}, box{}, grouped{}
 	s.elst.body = clone(t.elst.body)
 	return &s
 }

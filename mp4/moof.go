@@ -19,8 +19,9 @@ const nonSync = 0x10000
 
 // fragmentTrack is one track as its fragments are read.
 type fragmentTrack struct {
-	defaults          // of the track extends box
-	descs    int      // sample descriptions there are
+	defaults     // of the track extends box
+	descs    int // sample descriptions there are
+	rolls    rollGroups
 	samples  *samples // nil when the track is not in use
 }
 
@@ -75,6 +76,7 @@ type trackFragment struct {
 	*fragment
 	defaults
 	samples *samples // nil when the track is not in use
+	rolls   rollGroups
 	path    string
 	base    int64 // data offsets count from here
 	next    int64 // where the data of the last run ends
@@ -95,7 +97,8 @@ func (f *fragmenter) read(path string, moof box, off int64) {
 
 // readTrack reads a track fragment box, 8.8.6.
 func (fr *fragment) readTrack(path string, traf box) {
-	var tfhd, tfdt, sdtp, groups box
+	var tfhd, tfdt, sdtp box
+	var groups grouped
 	fr.o.each(path, traf, func(c box) {
 		switch c.typ {
 		case "tfhd":
@@ -104,10 +107,8 @@ func (fr *fragment) readTrack(path string, traf box) {
 			tfdt = c
 		case "sdtp":
 			sdtp = c
-		case "sbgp":
-			if len(c.body) >= 8 && string(c.body[4:8]) == "rap " {
-				groups = c
-			}
+		case "sbgp", "sgpd":
+			groups.keep(c)
 		}
 	})
 	tf := &trackFragment{fragment: fr, path: path}
@@ -134,7 +135,8 @@ func (fr *fragment) readTrack(path string, traf box) {
 		if runs == 0 && empty && s.end <= maxTime {
 			s.end += int64(tf.duration) // 8.8.7.1: there are no samples for so long
 		}
-		tf.readSampleBoxes(s, s.n-before, sdtp, groups)
+		tf.readDependence(s, s.n-before, sdtp)
+		tf.readGroups(s, before, &groups)
 	}
 }
 
@@ -152,7 +154,7 @@ func (tf *trackFragment) readHeader(b box) (empty, ok bool) {
 		t = &fragmentTrack{}
 	}
 	p = p[4:]
-	tf.defaults, tf.samples = t.defaults, t.samples
+	tf.defaults, tf.samples, tf.rolls = t.defaults, t.samples, t.rolls
 	// 8.8.7.1: the first track fragment counts from the box, the others from the end of the data of the one before.
 	tf.base = tf.fragment.next
 	switch {
@@ -206,34 +208,11 @@ func (tf *trackFragment) readDecodeTime(b box) bool {
 	return true
 }
 
-// readSampleBoxes reads the boxes that tell more of the last count samples: what others depend on, 8.6.4,
-// and which are random access points, 8.9.2 and 10.4.
-func (tf *trackFragment) readSampleBoxes(s *samples, count int64, sdtp, groups box) {
+// readDependence reads what others depend on of the last count samples, 8.6.4.
+func (tf *trackFragment) readDependence(s *samples, count int64, sdtp box) {
 	if len(sdtp.body) > 4 {
 		p := sdtp.body[4:]
 		s.setDeps(s.n-count, min(count, int64(len(p))), func(i int64) byte { return p[i] & 0x0c })
-	}
-	if len(s.keys) == 0 || groups.typ == "" {
-		return
-	}
-	s.needKeys()
-	at := 8
-	if groups.body[0] == 1 {
-		at = 12
-	}
-	if len(groups.body) < at+4 {
-		return
-	}
-	entries := int64(be32(groups.body[at:]))
-	i := s.n - count
-	for p := groups.body[at+4:]; len(p) >= 8 && entries > 0 && i < s.n; p = p[8:] {
-		end := min(i+int64(be32(p)), s.n)
-		for ; i < end; i++ {
-			if be32(p[4:]) > 0 {
-				s.keys.set(i)
-			}
-		}
-		entries--
 	}
 }
 

@@ -36,7 +36,8 @@ type trak struct {
 	elst box
 	stsd box
 	stts, ctts, stsc, stsz, stz2, stco, co64,
-	stss, stps, sdtp, sbgpRAP box
+	stss, stps, sdtp box
+	groups grouped
 
 	packing packing // of the first sample description
 }
@@ -235,11 +236,11 @@ func (o *opener) readTrak(b box, t *trak) {
 
 // keepTable notes a box of the sample table box. The first of a type counts.
 func (t *trak) keepTable(c box) {
-	p := t.table(c.typ)
-	if c.typ == "sbgp" && len(c.body) >= 8 && string(c.body[4:8]) == "rap " {
-		p = &t.sbgpRAP
+	if c.typ == "sbgp" || c.typ == "sgpd" {
+		t.groups.keep(c)
+		return
 	}
-	if p != nil && p.typ == "" {
+	if p := t.table(c.typ); p != nil && p.typ == "" {
 		*p = c
 	}
 }

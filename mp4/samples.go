@@ -18,11 +18,12 @@ type samples struct {
 	descs    growing // sample descriptions, from 0
 	keys     bitset  // may be shorter than n: the rest are all key packets
 	deps     []byte  // as in sdtp; nil while none tells anything, else maybe shorter than n
-	begun    bool    // the first decode time is known
-	end      int64   // decode time of the packet after the last
-	latest   int64   // no packet ends later
-	listed   int64   // where the last packet in the columns ends; before end when some after it were left out
-	jumps    []jump  // where decode times do not go on; the first is packet 0
+	rolls    rolls
+	begun    bool   // the first decode time is known
+	end      int64  // decode time of the packet after the last
+	latest   int64  // no packet ends later
+	listed   int64  // where the last packet in the columns ends; before end when some after it were left out
+	jumps    []jump // where decode times do not go on; the first is packet 0
 	firsts   []uint32
 	building packed.Builder
 	places   packed.Column // where the packet firsts[i] lies; those up to firsts[i+1] follow it
@@ -341,6 +342,9 @@ func (c *samplesCursor) next(p []container.PacketInfo) int {
 		}
 		for j := c.i; j < min(c.i+int64(len(part)), int64(len(c.deps))); j++ {
 			part[j-c.i].Disposable = disposable(c.deps[j])
+		}
+		if c.rolls != nil {
+			c.rolls.fill(part, c.i)
 		}
 		c.i += int64(len(part))
 		k += len(part)

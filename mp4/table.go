@@ -21,7 +21,8 @@ type table struct {
 	runs   []chunkRun
 	keys   bitset // nil when every packet is one
 	deps   []byte // sdtp; nil when absent
-	bytes  int64  // of all packets
+	rolls  rolls
+	bytes  int64 // of all packets
 
 	// Sound counted in sound frames: a packet holds up to group of them, in pieces of piece.samples that have piece.bytes.
 	// frames is how many there are. Zero group: every sample is a packet.
@@ -115,6 +116,7 @@ func (o *opener) buildTable(t *trak) *table {
 	tb.times.longest = tb.delta.max(false)
 	r.readCompositionOffsets()
 	r.readKeys()
+	r.readGroups()
 	if t.sdtp.typ != "" && len(t.sdtp.body) > 4 {
 		tb.deps = clone(t.sdtp.body[4:min(int64(len(t.sdtp.body)), 4+n)])
 	}
@@ -253,7 +255,7 @@ func (r *tableReader) readCompositionOffsets() {
 }
 
 // readKeys reads stss, 8.6.2: absent, every sample is a sync sample; present, those it lists, be it none.
-// QuickTime's partial sync samples, and the random access points of 10.4, are places to start decoding too.
+// QuickTime's partial sync samples are places to start decoding too.
 func (r *tableReader) readKeys() {
 	tb := r.tb
 	if r.t.stss.typ == "" {
@@ -272,27 +274,6 @@ func (r *tableReader) readKeys() {
 	}
 	if outside > 0 {
 		r.warn(r.t.stss, "%d sync samples are none of the %d samples", outside, tb.n)
-	}
-	r.readRandomAccess(r.t.sbgpRAP)
-}
-
-// readRandomAccess reads a sample-to-group box, 8.9.2, of random access points.
-func (r *tableReader) readRandomAccess(b box) {
-	at := 8 // version, flags, grouping type
-	if len(b.body) > 0 && b.body[0] == 1 {
-		at += 4
-	}
-	if len(b.body) < at+4 {
-		return
-	}
-	var i int64
-	for p := r.counted(b, b.body[at:], 8); len(p) > 0 && i < r.tb.n; p = p[8:] {
-		end := min(i+int64(be32(p)), r.tb.n)
-		for ; i < end; i++ {
-			if be32(p[4:]) > 0 {
-				r.tb.keys.set(i)
-			}
-		}
 	}
 }
 

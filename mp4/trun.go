@@ -42,7 +42,10 @@ func (tf *trackFragment) readRun(b box) {
 		}
 	} else {
 		// Nothing in the box vouches for so many.
-		each := int64(max(tf.size, 1))
+		each := int64(tf.size)
+		if each == 0 {
+			each = emptySample
+		}
 		most := max(tf.claims, 0) / each
 		if tf.o.size == noEnd {
 			most = maxUnbacked
@@ -66,6 +69,10 @@ func (tf *trackFragment) readRun(b box) {
 		tf.addRun(b, f, count, pos, first)
 	}
 }
+
+// emptySample is what a sample without fields and without bytes is taken to have, when it is asked whether the source has so many: about what it
+// costs to list one.
+const emptySample = 64
 
 // runFields are the fields that a run has for each sample.
 type runFields struct {

@@ -16,7 +16,12 @@ import (
 // stream that begins with an open key packet: no decoder can decode them. To tell those, and only where there are candidates,
 // Build reads the first bytes of a few packets.
 func Build(ctx context.Context, d container.SeekableDemuxer, track int) (*Table, error) {
-	t, b, err := list(ctx, d, track)
+	return buildCorrected(ctx, d, track, nil)
+}
+
+// buildCorrected is Build, where correct, unless it is nil, has the last word on whether a packet is a key packet.
+func buildCorrected(ctx context.Context, d container.SeekableDemuxer, track int, correct func(*Table, *container.PacketInfo) error) (*Table, error) {
+	t, b, err := list(ctx, d, track, correct)
 	if err != nil {
 		return nil, err
 	}
@@ -25,19 +30,24 @@ func Build(ctx context.Context, d container.SeekableDemuxer, track int) (*Table,
 }
 
 // list lists the packets, and takes those out that are no frames.
-func list(ctx context.Context, d container.SeekableDemuxer, track int) (*Table, *builder, error) {
+func list(ctx context.Context, d container.SeekableDemuxer, track int, correct func(*Table, *container.PacketInfo) error) (*Table, *builder, error) {
 	t := &Table{demuxer: d, track: track, tb: d.Tracks()[track].Timebase}
 	var b builder
-	if n := d.Tracks()[track].Packets; n > 0 { // a hint; what is listed counts
-		b.pts = make([]int64, 0, min(n, 1<<22))
-		b.order = make([]uint32, 0, min(n, 1<<22))
-	}
 	for info, err := range d.List(ctx, track, container.PacketInfo{}) {
 		if err != nil {
 			return nil, nil, err
 		}
 		if info.N > math.MaxUint32 {
 			return nil, nil, &container.Error{Format: "seek", Op: "build", Offset: -1, Err: container.ErrLimit}
+		}
+		if b.packets == 0 { // a demuxer may know how many there are only now; it is a hint
+			n := max(0, min(d.Tracks()[track].Packets, 1<<22))
+			b.pts, b.order = make([]int64, 0, n), make([]uint32, 0, n)
+		}
+		if correct != nil {
+			if err := correct(t, &info); err != nil {
+				return nil, nil, err
+			}
 		}
 		b.add(&info)
 	}
@@ -54,7 +64,8 @@ type builder struct {
 	duration container.Ticks // of the packet with the last PTS
 	lastPTS  container.Ticks
 	keys     []uint32
-	keyPTS   []int64
+	keyPTS   column.Builder // of keys
+	firstKey int64          // PTS of keys[0]
 	packets  int64
 	lead     bool // a packet after the first key packet is presented before it
 }
@@ -66,8 +77,11 @@ func (b *builder) add(info *container.PacketInfo) {
 	}
 	b.packets++
 	if info.Key {
+		if len(b.keys) == 0 {
+			b.firstKey = int64(pts)
+		}
 		b.keys = append(b.keys, uint32(info.N))
-		b.keyPTS = append(b.keyPTS, int64(pts))
+		b.keyPTS.Append(int64(pts))
 	}
 	if info.Discard {
 		return
@@ -75,7 +89,7 @@ func (b *builder) add(info *container.PacketInfo) {
 	if len(b.pts) == 0 || pts >= b.lastPTS {
 		b.lastPTS, b.duration = pts, info.Duration
 	}
-	if len(b.keyPTS) == 1 && int64(pts) < b.keyPTS[0] {
+	if len(b.keys) == 1 && int64(pts) < b.firstKey {
 		b.lead = true
 	}
 	b.pts = append(b.pts, int64(pts))
@@ -111,7 +125,7 @@ func (t *Table) dropUndecodable(ctx context.Context, b *builder) error {
 	}
 	hevc := t.demuxer.Tracks()[t.track].Codec == "hevc"
 	return b.drop(t, func(i int, n uint32) (bool, error) {
-		if n <= first || n >= end || b.pts[i] >= b.keyPTS[0] {
+		if n <= first || n >= end || b.pts[i] >= b.firstKey {
 			return false, nil
 		}
 		if !hevc {
@@ -160,11 +174,7 @@ func (t *Table) finish(b *builder) {
 	t.allKey = int64(len(b.keys)) == b.packets
 	if !t.allKey {
 		t.keys = slices.Clone(b.keys)
-		var keyPTS column.Builder
-		for _, v := range b.keyPTS {
-			keyPTS.Append(v)
-		}
-		t.keyPTS = keyPTS.Build()
+		t.keyPTS = b.keyPTS.Build()
 	}
 }
 

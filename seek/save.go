@@ -125,6 +125,7 @@ func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte,
 		if err != nil {
 			return b, err
 		}
+		info.Key = t.isKey(info.N) // as it was corrected
 		flags, err := t.flags(ctx, info)
 		if err != nil {
 			return b, err

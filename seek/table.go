@@ -31,6 +31,8 @@ type Table struct {
 
 	hidden map[uint32]struct{} // packets that cannot be decoded and are no frames: a few leading pictures
 
+	verified bool // starts says of all key packets at which decoding cannot start that it cannot
+
 	mu     sync.Mutex
 	starts map[uint32]bool // key packets whose bytes were read: can decoding start there?
 }
@@ -68,17 +70,24 @@ func (t *Table) Frame(n int) (Frame, error) {
 	if n < 0 || n >= t.frames {
 		return Frame{}, &RangeError{Asked: fmt.Sprintf("frame %d", n), Have: fmt.Sprintf("%d frames", t.frames)}
 	}
-	f := Frame{N: n, Packet: int64(n), PTS: container.Ticks(t.pts.At(n)), Duration: t.lastDuration, Key: t.allKey}
+	f := Frame{N: n, Packet: int64(n), PTS: container.Ticks(t.pts.At(n)), Duration: t.lastDuration}
 	if t.order != nil {
 		f.Packet = int64(t.order[n])
 	}
 	if n+1 < t.frames {
 		f.Duration = container.Ticks(t.pts.At(n+1)) - f.PTS
 	}
-	if !t.allKey {
-		_, f.Key = slices.BinarySearch(t.keys, uint32(f.Packet))
-	}
+	f.Key = t.isKey(f.Packet)
 	return f, nil
+}
+
+// isKey says whether packet n is a key packet.
+func (t *Table) isKey(n int64) bool {
+	if t.allKey {
+		return true
+	}
+	_, found := slices.BinarySearch(t.keys, uint32(n))
+	return found
 }
 
 // Search returns the number of the frame played at pts.
@@ -115,8 +124,8 @@ func (t *Table) timeError(pts container.Ticks) error {
 // Start returns the packet at which decoding must begin to get frame n.
 //
 // A key packet qualifies when its PTS is not after the frame's, it is not behind the frame in decode order, and its own bytes say
-// that decoding can start there: a recovery point that needs more frames to recover does not (ITU-T H.264, D.2.8). Where none
-// qualifies decoding begins at the first packet.
+// that decoding can start there: a recovery point that needs more frames to recover does not (ITU-T H.264, D.2.8), and where the bytes do not
+// tell, neither does one with a roll distance (ISO/IEC 14496-12, 10.1). Where none qualifies decoding begins at the first packet.
 func (t *Table) Start(ctx context.Context, n int) (container.PacketInfo, error) {
 	f, err := t.Frame(n)
 	if err != nil {
@@ -188,8 +197,8 @@ func (t *Table) canStart(ctx context.Context, info container.PacketInfo) (bool, 
 	t.mu.Lock()
 	ok, known := t.starts[uint32(info.N)]
 	t.mu.Unlock()
-	if known {
-		return ok, nil
+	if known || t.verified {
+		return ok || !known, nil
 	}
 	b, err := t.inspect(ctx, info)
 	if err != nil {
@@ -200,8 +209,13 @@ func (t *Table) canStart(ctx context.Context, info container.PacketInfo) (bool, 
 	if t.starts == nil {
 		t.starts = make(map[uint32]bool)
 	}
-	t.starts[uint32(info.N)] = b.Start()
-	return b.Start(), nil
+	t.starts[uint32(info.N)] = starts(b, info)
+	return t.starts[uint32(info.N)], nil
+}
+
+// starts says whether decoding can start at a key packet whose bytes say b.
+func starts(b bitstream.Info, info container.PacketInfo) bool {
+	return b.Start() && (info.Roll == 0 || b.Class == bitstream.IDR)
 }
 
 // headBytes is how much of a packet is read to classify it. Encoders put up to about 700 bytes of SEI before the first slice.

@@ -66,7 +66,7 @@ func BuildMapped(ctx context.Context, d container.SeekableDemuxer, track int, ma
 		}
 	}
 	slices.Sort(wanted)
-	t, b, err := list(ctx, d, track)
+	t, b, err := list(ctx, d, track, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func (c Class) String() string { return classNames[c] }
 type Info struct {
 	Class          Class
 	RecoveryFrames int // for Recovery: frames to decode before pictures are right (H.264 recovery_frame_cnt)
-	// Disposable is Unneeded when no other packet refers to this one.
+	// Disposable is Unneeded when no other packet refers to this one. See also the function Disposable.
 	Disposable container.Disposable
 	// Skipped says that this is a leading picture which cannot be decoded when decoding starts
 	// at the open key packet before it (HEVC RASL).
@@ -68,6 +68,19 @@ func Inspect(d *container.Description, data []byte) Info {
 	return Info{}
 }
 
+// Disposable says whether other packets need a packet, given all of it.
+//
+// It knows more than Inspect where only the end of a packet tells what is in it, or where that takes the codec's configuration.
+func Disposable(d *container.Description, data []byte) container.Disposable {
+	switch d.Codec {
+	case "vp9":
+		return vp9Disposable(data)
+	case "av1":
+		return av1Disposable(d.Config, data)
+	}
+	return Inspect(d, data).Disposable
+}
+
 // IntraOnly says whether every packet of the codec is a key packet by the codec's definition.
 func IntraOnly(codec string) bool {
 	switch codec {
@@ -100,74 +113,4 @@ func startCode(data []byte, code byte, intra func([]byte) bool) Info {
 		return Info{Class: NotKey}
 	}
 	return Info{Class: Short}
-}
-
-// vp9 reads the uncompressed header (VP9 bitstream specification, 6.2).
-func vp9(data []byte) Info {
-	if len(data) < 2 {
-		return Info{Class: Short}
-	}
-	b := bitReader{data: data}
-	b.skip(2) // frame_marker
-	profile := b.bit() | b.bit()<<1
-	if profile == 3 {
-		b.skip(1)
-	}
-	if b.bit() == 1 { // show_existing_frame
-		return Info{Class: NotKey}
-	}
-	return keyIf(true, b.bit() == 0) // frame_type 0 is KEY_FRAME
-}
-
-// av1 reads OBU headers up to the first frame header (AV1 bitstream specification, 5.3 and 5.9.2).
-func av1(data []byte) Info {
-	still := false
-	for len(data) > 0 {
-		h := data[0]
-		kind := h >> 3 & 15
-		n := 1
-		if h&4 != 0 { // obu_extension_flag
-			n = 2
-		}
-		if len(data) < n {
-			return Info{Class: Short}
-		}
-		body := data[n:]
-		size := len(body)
-		if h&2 != 0 { // obu_has_size_field
-			v, k, ok := leb128(body)
-			if !ok {
-				return Info{Class: Short}
-			}
-			body = body[k:]
-			size = int(min(v, 1<<31))
-		}
-		switch kind {
-		case 1: // OBU_SEQUENCE_HEADER: seq_profile(3), still_picture(1), reduced_still_picture_header(1)
-			still = len(body) > 0 && body[0]>>3&1 == 1
-		case 3, 6: // OBU_FRAME_HEADER, OBU_FRAME
-			if len(body) == 0 {
-				return Info{Class: Short}
-			}
-			// show_existing_frame(1), frame_type(2), show_frame(1). A key frame that is not shown
-			// is a delayed random access point: pictures before its showing need what came earlier.
-			return keyIf(true, still || body[0]>>4 == 0b0001)
-		}
-		if size > len(body) {
-			return Info{Class: Short}
-		}
-		data = body[size:]
-	}
-	return Info{Class: Short}
-}
-
-func leb128(b []byte) (v uint64, n int, ok bool) {
-	for n < 8 && n < len(b) {
-		v |= uint64(b[n]&0x7f) << (7 * n)
-		n++
-		if b[n-1]&0x80 == 0 {
-			return v, n, true
-		}
-	}
-	return 0, 0, false
 }

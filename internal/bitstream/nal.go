@@ -224,6 +224,15 @@ func (r *bitReader) bit() int {
 	return int(v)
 }
 
+// bits reads n of them, at most 31.
+func (r *bitReader) bits(n int) int {
+	v := 0
+	for range n {
+		v = v<<1 | r.bit()
+	}
+	return v
+}
+
 func (r *bitReader) skip(n int) { r.pos += n }
 
 // golomb reads ue(v) (9.1), saturated.

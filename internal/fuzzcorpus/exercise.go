@@ -179,6 +179,8 @@ func index(ctx context.Context, src *bytes.Reader, d container.SeekableDemuxer, 
 	if err != nil {
 		return true, located("store", err)
 	}
+	frames, packets := x.Len(), x.Packets()
+	x = nil // nobody holds both
 	loaded, err := seek.LoadIndex(stored, container.Limits{})
 	if err != nil {
 		return true, located("load", err)
@@ -187,8 +189,8 @@ func index(ctx context.Context, src *bytes.Reader, d container.SeekableDemuxer, 
 	if err != nil {
 		return true, fmt.Errorf("stored index: %w", err)
 	}
-	if x.Len() != y.Len() || x.Packets() != y.Packets() {
-		return true, fmt.Errorf("stored index: %d frames of %d packets, not %d of %d", y.Len(), y.Packets(), x.Len(), x.Packets())
+	if y.Len() != frames || y.Packets() != packets {
+		return true, fmt.Errorf("stored index: %d frames of %d packets, not %d of %d", y.Len(), y.Packets(), frames, packets)
 	}
 	return true, nil
 }

@@ -43,6 +43,7 @@ type Track struct {
 	Chunks   []uint32 // samples of each chunk; nil: PerChunk in each
 	PerChunk uint32   // all
 	Edits    []Edit
+	Groups   []byte // more boxes in the sample table box: sample groups
 
 	// Replace replaces the payload of the box of a type, or, where it is nil, leaves the box out.
 	Replace map[string][]byte
@@ -289,6 +290,7 @@ func (t *Track) trak(n int, places []int64, wide bool) []byte {
 		stbl = append(stbl, full("stco", 0, offsets))
 	}
 
+	stbl = append(stbl, t.Groups)
 	var edts []byte
 	if t.Edits != nil {
 		edts = box("edts", full("elst", t.elstVersion(), t.elst()))
