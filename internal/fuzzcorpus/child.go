@@ -34,7 +34,7 @@ type result struct {
 // work is what is done with a file: see exercise.
 type work func(ctx context.Context, file []byte) (tally, error)
 
-// slack is how much address space a child may have taken before it is replaced.
+// slack is how much more address space a child may have taken before it is replaced.
 const slack = 16 << 20
 
 // serve does the trials that come in, one line of JSON each, and answers likewise.
@@ -43,20 +43,18 @@ func serve(in io.Reader, out io.Writer, do work) error {
 	debug.SetTraceback("all")
 	lines := bufio.NewScanner(in)
 	e := json.NewEncoder(out)
-	first := int64(-1)
+	var taken int64
 	for lines.Scan() {
 		var t trial
 		if err := json.Unmarshal(lines.Bytes(), &t); err != nil {
 			return err
 		}
-		r, held, err := t.run(do)
+		r, more, err := t.run(do)
 		if err != nil {
 			return err
 		}
-		if first < 0 {
-			first = held
-		}
-		r.Retire = held-first > slack
+		taken += more
+		r.Retire = taken > slack
 		if err := e.Encode(r); err != nil {
 			return err
 		}
@@ -67,8 +65,8 @@ func serve(in io.Reader, out io.Writer, do work) error {
 // ceiling is how much memory a file of n bytes may cost.
 func ceiling(n int) int64 { return 64<<20 + 2*int64(n) }
 
-// run does a trial. It returns how much address space the process has taken by then.
-func (t trial) run(do work) (r result, held int64, err error) {
+// run does a trial. It returns how much more address space the process has taken.
+func (t trial) run(do work) (r result, taken int64, err error) {
 	file, err := os.ReadFile(filepath.Join(t.Dir, filepath.FromSlash(t.Name)))
 	if err != nil {
 		return r, 0, err
@@ -89,11 +87,11 @@ func (t trial) run(do work) (r result, held int64, err error) {
 	if err != nil {
 		r.Err = err.Error()
 	}
-	r.Memory, held, err = m.stop()
+	r.Memory, taken, err = m.stop()
 	if err == nil && r.Memory > r.Ceiling && r.Err == "" {
 		r.Err = fmt.Sprintf("%d bytes of memory, %d are allowed", r.Memory, r.Ceiling)
 	}
-	return r, held, err
+	return r, taken, err
 }
 
 // mapped returns the memory that the runtime counts against its limit.

@@ -35,13 +35,13 @@ func startMeasuring(most int64) (measuring, error) {
 	return m, syscall.Setrlimit(rlimitData, &limit)
 }
 
-// stop returns how much more was held, at most, than when the measuring began, and how much address space is.
+// stop returns how much more was held, at most, than when the measuring began, and how much more address space is.
 //
 // Pages that were touched show in the peak of the resident set. Those that were asked for and never touched do not, but the Go runtime
 // gives no address space back, so its growth has those too.
-func (m measuring) stop() (most, held int64, err error) {
+func (m measuring) stop() (most, taken int64, err error) {
 	_, data, peak, err := status()
-	return max(peak-m.resident, data-m.data), data, err
+	return max(peak-m.resident, data-m.data), data - m.data, err
 }
 
 // status reads the resident set, the writable private mappings, and the peak of the former, in bytes.

@@ -7,4 +7,4 @@ type measuring struct{}
 
 func startMeasuring(int64) (measuring, error) { return measuring{}, nil }
 
-func (measuring) stop() (most, held int64, err error) { return 0, 0, nil }
+func (measuring) stop() (most, taken int64, err error) { return 0, 0, nil }
