@@ -39,7 +39,7 @@ type Kind uint8
 // Kinds of indices.
 const (
 	Exact       Kind = iota // every packet was listed: every answer is right
-	Approximate             // computed from headers or playlists: numbers are estimates
+	Approximate             // computed from headers or playlists: times are right, numbers are estimates
 )
 
 // String returns "exact" or "approximate".
@@ -57,9 +57,15 @@ type Frame struct {
 	PTS      container.Ticks //
 	Duration container.Ticks // until the next frame starts; of the last one, what its packet tells
 	Key      bool            // its packet is a key packet
+
+	// Estimated says that N was not counted: it is where the frame should be, by its time.
+	Estimated bool
 }
 
 // Index answers which frames there are and where decoding must begin. It is safe for concurrent use.
+//
+// Of an approximate index Len, Frame and Search are arithmetic over what is known so far, which grows as the index is used: see
+// [Estimate], which finds the frames themselves.
 type Index interface {
 	Kind() Kind
 	// Len returns the number of frames.

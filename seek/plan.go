@@ -22,7 +22,12 @@ func (r *Run) Packets() int64 { return r.Last - r.Start.N + 1 }
 //
 // Frames may be in any order and repeated; negative numbers count from the end. No packet is in two runs. A run ends with the
 // packet of its last wanted frame, so it is over before its decoder has seen the next key packet.
+//
+// Of an Estimate the packets of each run count from its start: see [Estimate.Plan].
 func Plan(ctx context.Context, x Index, frames []int) ([]Run, error) {
+	if e, ok := x.(*Estimate); ok {
+		return e.planNumbers(ctx, frames)
+	}
 	wanted := make([]int, len(frames))
 	for i, n := range frames {
 		w, err := Resolve(x, n)

@@ -221,16 +221,20 @@ func starts(b bitstream.Info, info container.PacketInfo) bool {
 // headBytes is how much of a packet is read to classify it. Encoders put up to about 700 bytes of SEI before the first slice.
 const headBytes = 2048
 
-// inspect reads the head of a packet, or all of it where that does not tell.
 func (t *Table) inspect(ctx context.Context, info container.PacketInfo) (bitstream.Info, error) {
-	tr := &t.demuxer.Tracks()[t.track]
+	return inspect(ctx, t.demuxer, t.track, info)
+}
+
+// inspect reads the head of a packet, or all of it where that does not tell.
+func inspect(ctx context.Context, d container.SeekableDemuxer, track int, info container.PacketInfo) (bitstream.Info, error) {
+	tr := &d.Tracks()[track]
 	if info.Description >= len(tr.Descriptions) || tr.Descriptions[info.Description].Encryption.Scheme != "" {
 		return bitstream.Info{}, nil // unreadable: the container's flag is all there is
 	}
 	var p container.Packet
 	head := info.Head(headBytes)
 	for {
-		if err := t.demuxer.Read(ctx, t.track, head, &p); err != nil {
+		if err := d.Read(ctx, track, head, &p); err != nil {
 			return bitstream.Info{}, err
 		}
 		b := bitstream.Inspect(&tr.Descriptions[info.Description], p.Data)

@@ -1,0 +1,575 @@
+package seek
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/sprocket-video/sprocket/container"
+)
+
+// guided is a fake that can be followed. Its packets have no numbers.
+type guided struct {
+	*fake
+	told     container.Estimate
+	earlier  func() int // how many key packets too early Locate is
+	mu       sync.Mutex
+	listed   bool // List has been called
+	located  int
+	followed int // packets
+}
+
+func guide(f *fake, reorder int) *guided {
+	for i := range f.infos {
+		f.infos[i].Pos = 1000 + 10*int64(i)
+	}
+	return &guided{fake: f, told: container.Estimate{Method: "headers", Start: container.NoTicks, Duration: container.NoTicks, Packets: -1, Reorder: reorder}}
+}
+
+func (g *guided) List(ctx context.Context, track int, from container.PacketInfo) iter.Seq2[container.PacketInfo, error] {
+	g.mu.Lock()
+	g.listed = true
+	g.mu.Unlock()
+	return g.fake.List(ctx, track, from)
+}
+
+func (g *guided) Estimate(context.Context, int) (container.Estimate, error) { return g.told, nil }
+
+func (g *guided) Locate(_ context.Context, _ int, pts container.Ticks) (container.PacketInfo, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.located++
+	early := 0
+	if g.earlier != nil {
+		early = g.earlier()
+	}
+	p := g.infos[0]
+	for i := len(g.infos) - 1; i > 0; i-- {
+		if q := g.infos[i]; q.Key && q.PTS <= pts {
+			if early--; early < 0 {
+				p = q
+				break
+			}
+		}
+	}
+	p.N = -1
+	return p, nil
+}
+
+func (g *guided) Follow(_ context.Context, _ int, from container.PacketInfo) iter.Seq2[container.PacketInfo, error] {
+	return func(yield func(container.PacketInfo, error) bool) {
+		i := int(from.Pos-1000) / 10
+		for n := from.N; i < len(g.infos); i++ {
+			g.mu.Lock()
+			g.followed++
+			g.mu.Unlock()
+			p := g.infos[i]
+			p.N = n
+			n++
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Read knows packets by their places.
+func (g *guided) Read(ctx context.Context, track int, info container.PacketInfo, p *container.Packet) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	info.N = (info.Pos - 1000) / 10
+	return g.fake.Read(ctx, track, info, p)
+}
+
+// scenario makes a track of many GOPs, of all kinds.
+func scenario(r *rand.Rand, gops int, lies bool) *fake {
+	var infos []container.PacketInfo
+	data := map[int64][]byte{}
+	at := container.Ticks(r.IntN(100))
+	step := func() container.Ticks { return container.Ticks(5 + r.IntN(20)) }
+	var lead []container.Ticks // of the next key packet
+	for range gops {
+		n := 1 + r.IntN(12)
+		var times []container.Ticks
+		for range n {
+			times = append(times, at)
+			at += step()
+		}
+		open := 0
+		if n > 6 && r.IntN(2) == 0 { // the last pictures follow the next key packet in decode order
+			open = 1 + r.IntN(3)
+		}
+		next := times[len(times)-open:]
+		times = times[:len(times)-open]
+		if r.IntN(4) == 0 {
+			data[int64(len(infos))] = recovery
+			if lies {
+				data[int64(len(infos))] = [][]byte{recoveryIn3, inter}[r.IntN(2)]
+			}
+		} else if len(lead) > 0 {
+			data[int64(len(infos))] = recovery
+		}
+		infos = append(infos, container.PacketInfo{PTS: times[0], Key: true})
+		for _, t := range lead {
+			infos = append(infos, container.PacketInfo{PTS: t})
+		}
+		rest := slices.Clone(times[1:])
+		for len(rest) > 0 { // mini GOPs: the last first
+			k := min(1+r.IntN(4), len(rest))
+			infos = append(infos, container.PacketInfo{PTS: rest[k-1]})
+			inner := slices.Clone(rest[:k-1])
+			r.Shuffle(len(inner), func(i, j int) { inner[i], inner[j] = inner[j], inner[i] })
+			for _, t := range inner {
+				infos = append(infos, container.PacketInfo{PTS: t})
+			}
+			rest = rest[k:]
+		}
+		lead = next
+	}
+	for i := range infos {
+		infos[i].Size, infos[i].Duration = 6, 10
+	}
+	// The decode time of a packet is not after the PTS of any that follows.
+	least := infos[len(infos)-1].PTS
+	for i := len(infos) - 1; i >= 0; i-- {
+		least = min(least, infos[i].PTS)
+		infos[i].DTS = least
+	}
+	f := newFake("h264", infos...)
+	f.data = data
+	return f
+}
+
+// check compares what an estimate finds for times with what the exact index does.
+func check(t *testing.T, e *Estimate, exact *Table, times []container.Ticks) {
+	t.Helper()
+	for _, at := range times {
+		got, err := e.At(t.Context(), at)
+		n, want := exact.Search(at)
+		if want != nil {
+			if !errors.Is(err, ErrRange) {
+				t.Fatalf("At(%d) = %+v, %v, want %v", at, got.Frame, err, want)
+			}
+			continue
+		}
+		f, _ := exact.Frame(n)
+		if err != nil || got.PTS != f.PTS || got.Duration != f.Duration || got.Key != f.Key {
+			t.Fatalf("At(%d) = %+v, %v, want %+v", at, got.Frame, err, f)
+		}
+		if !got.Estimated && got.N != f.N {
+			t.Fatalf("At(%d) is counted as frame %d, want %d", at, got.N, f.N)
+		}
+		runs, err := e.Plan(t.Context(), []Located{got})
+		if err != nil || len(runs) != 1 {
+			t.Fatalf("Plan of %+v: %d runs, %v", got.Frame, len(runs), err)
+		}
+		start, err := exact.Start(t.Context(), n)
+		if err != nil || placeOf(&start) != placeOf(&runs[0].Start) {
+			t.Fatalf("time %d: decoding starts at %+v, %v, want %+v", at, runs[0].Start, err, start)
+		}
+		// What is listed from the start on leads to the packet of the frame.
+		var last container.PacketInfo
+		for p, err := range e.Demuxer().List(t.Context(), 0, runs[0].Start) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if last = p; p.N == runs[0].Last {
+				break
+			}
+		}
+		want2, _ := exact.packet(t.Context(), f.Packet)
+		if last.N != runs[0].Frames[0].Packet || placeOf(&last) != placeOf(&want2) {
+			t.Fatalf("time %d: packet %+v, want %+v", at, last, want2)
+		}
+	}
+}
+
+// allTimes returns the times of all frames, and between and around them.
+func allTimes(exact *Table) []container.Ticks {
+	var times []container.Ticks
+	for n := range exact.Len() {
+		f, _ := exact.Frame(n)
+		times = append(times, f.PTS-1, f.PTS, f.PTS+f.Duration/2, f.PTS+f.Duration-1)
+	}
+	f, _ := exact.Frame(exact.Len() - 1)
+	return append(times, f.PTS+f.Duration, f.PTS+f.Duration+1000, container.NoTicks+2, 1<<60)
+}
+
+// TestEstimateFindsWhatTheExactIndexFinds asks for all times forward, backward and shuffled.
+func TestEstimateFindsWhatTheExactIndexFinds(t *testing.T) {
+	for seed := range uint64(150) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		f := scenario(r, 1+r.IntN(14), seed%3 == 0)
+		reorder := []int{0, 16}[seed%2]
+		exact := build(t, f)
+		times := allTimes(exact)
+		forward := slices.Clone(times)
+		slices.Sort(forward)
+		for name, order := range map[string]func([]container.Ticks){
+			"forward":  func([]container.Ticks) {},
+			"backward": slices.Reverse[[]container.Ticks],
+			"shuffled": func(s []container.Ticks) { r.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] }) },
+		} {
+			times := slices.Clone(forward)
+			order(times)
+			g := guide(f, reorder)
+			if seed%5 == 0 {
+				g.earlier = func() int { return r.IntN(3) }
+			}
+			if reorder > 0 { // decode times that say less
+				g.fake = &fake{track: f.track, infos: slices.Clone(f.infos), data: f.data}
+				for i := range g.infos {
+					g.infos[i].DTS = min(g.infos[i].PTS, g.infos[i].DTS+container.Ticks(r.IntN(40)))
+				}
+				for i := 1; i < len(g.infos); i++ {
+					g.infos[i].DTS = max(g.infos[i].DTS, g.infos[i-1].DTS)
+				}
+			}
+			e, err := Guess(t.Context(), g, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Run(fmt.Sprintf("%d/%s", seed, name), func(t *testing.T) {
+				check(t, e, exact, times)
+				if g.listed {
+					t.Error("all packets were listed")
+				}
+				if n, all := e.Counted(); name == "forward" && (n != exact.Len() || !all) {
+					t.Errorf("after all frames %d are counted, all %t, want %d", n, all, exact.Len())
+				}
+			})
+		}
+	}
+}
+
+// TestEstimateHidesWhatCannotBeDecoded begins with an open key packet and leading pictures of two kinds.
+func TestEstimateHidesWhatCannotBeDecoded(t *testing.T) {
+	for name, first := range map[string][]byte{"RASL": {0, 0, 0, 3, 9 << 1, 1, 0x80}, "RADL": {0, 0, 0, 3, 7 << 1, 1, 0x80}} {
+		f := openGOP()
+		data := map[int64][]byte{}
+		for n, b := range f.data {
+			data[n-4] = b
+		}
+		data[1] = first
+		f.infos, f.data = f.infos[4:], data
+		for i := range f.infos {
+			f.infos[i].N = int64(i)
+			f.infos[i].DTS = 40 // not after the PTS of any
+		}
+		exact := build(t, f)
+		e, err := Guess(t.Context(), guide(f, 0), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _ := exact.Frame(0)
+		if l, err := e.Number(t.Context(), 0); err != nil || l.PTS != want.PTS {
+			t.Errorf("%s: the first frame is %+v, %v, want %+v", name, l.Frame, err, want)
+		}
+		for at := container.Ticks(30); at < 110; at++ {
+			check(t, e, exact, []container.Ticks{at})
+		}
+	}
+}
+
+func TestEstimateFromTheFirstFrameOn(t *testing.T) {
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 9))
+		f := scenario(r, 1+r.IntN(14), seed%3 == 0)
+		exact := build(t, f)
+		e, err := Guess(t.Context(), guide(f, 0), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, from := range []int{-1, r.IntN(exact.Len())} {
+			at, n := container.NoTicks, 0
+			if from >= 0 {
+				w, _ := exact.Frame(from)
+				at, n = w.PTS, from
+			}
+			for l, err := range e.From(t.Context(), at) {
+				want, _ := exact.Frame(n)
+				want.Estimated = l.Estimated
+				if l.Estimated {
+					want.N = l.N
+				}
+				if from >= 0 {
+					want.Packet = l.Packet
+				}
+				if err != nil || l.Frame != want {
+					t.Fatalf("seed %d, from %d: frame %d is %+v, %v, want %+v", seed, from, n, l.Frame, err, want)
+				}
+				n++
+			}
+			if n != exact.Len() {
+				t.Fatalf("seed %d, from %d: %d frames, want %d", seed, from, n, exact.Len())
+			}
+		}
+		if n, all := e.Counted(); n != exact.Len() || !all || e.Len() != n {
+			t.Errorf("seed %d: %d frames counted, all %t, Len %d, want %d", seed, n, all, e.Len(), exact.Len())
+		}
+	}
+}
+
+// steady returns a track of a constant rate, 10 ticks a frame.
+func steady(gops, frames int) *fake {
+	var infos []container.PacketInfo
+	for k := range gops {
+		for i := range frames {
+			at := container.Ticks(10 * (k*frames + i))
+			infos = append(infos, container.PacketInfo{PTS: at, DTS: at, Duration: 10, Size: 6, Key: i == 0})
+		}
+	}
+	return newFake("h264", infos...)
+}
+
+func TestEstimatedNumbersOfAConstantRateAreRight(t *testing.T) {
+	g := guide(steady(50, 12), 0)
+	g.told.Duration, g.told.Packets = 6000, 600
+	e, err := Guess(t.Context(), g, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Len() != 600 || e.Kind() != Approximate {
+		t.Errorf("Len %d, %v", e.Len(), e.Kind())
+	}
+	for _, n := range []int{0, 5, 299, 300, 599, -1, -5, -12, -13, -600} {
+		l, err := e.Number(t.Context(), n)
+		want := (n + 600) % 600
+		if err != nil || l.PTS != container.Ticks(10*want) || l.N != want || l.Estimated != (want >= 12) {
+			t.Errorf("Number(%d) = %+v, %v", n, l.Frame, err)
+		}
+	}
+	for _, n := range []int{600, 1 << 40, -601} {
+		if l, err := e.Number(t.Context(), n); !errors.Is(err, ErrRange) {
+			t.Errorf("Number(%d) = %+v, %v, want ErrRange", n, l.Frame, err)
+		}
+	}
+	if g.followed > 130 || g.listed {
+		t.Errorf("%d packets were followed, all listed: %t", g.followed, g.listed)
+	}
+	if f, err := e.Frame(300); err != nil || f.PTS != 3000 || f.Duration != 10 || !f.Estimated {
+		t.Errorf("Frame(300) = %+v, %v", f, err)
+	}
+	if n, err := e.Search(3009); err != nil || n != 300 {
+		t.Errorf("Search(3009) = %d, %v", n, err)
+	}
+	if start, err := e.Start(t.Context(), 299); err != nil || start.PTS != 2880 {
+		t.Errorf("Start(299) = %+v, %v", start, err)
+	}
+}
+
+// TestEstimateTooLong has a guess of twice as many frames as there are: what Len told can be asked for.
+func TestEstimateTooLong(t *testing.T) {
+	g := guide(steady(5, 10), 0)
+	g.told.Duration, g.told.Packets = 1000, 100
+	e, err := Guess(t.Context(), g, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := e.Len()
+	l, err := e.Number(t.Context(), told-1)
+	if err != nil || l.PTS != 490 {
+		t.Errorf("Number(%d) = %+v, %v, want the last frame", told-1, l.Frame, err)
+	}
+	if e.Len() != 50 {
+		t.Errorf("Len is %d once the end was seen, want 50", e.Len())
+	}
+	if _, err := e.At(t.Context(), 500); !errors.Is(err, ErrRange) {
+		t.Errorf("At(500): %v", err)
+	}
+}
+
+func TestNumbersAreCountedFromTheBeginning(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	f := scenario(r, 40, false)
+	exact := build(t, f)
+	e, err := Guess(t.Context(), guide(f, 0), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := exact.Len() / 2
+	for n := range half {
+		w, _ := exact.Frame(n)
+		if l, err := e.At(t.Context(), w.PTS); err != nil || l.N != n || l.Estimated {
+			t.Fatalf("frame %d: %+v, %v", n, l.Frame, err)
+		}
+	}
+	for n := half - 1; n >= 0; n-- {
+		w, _ := exact.Frame(n)
+		if l, err := e.Number(t.Context(), n); err != nil || l.PTS != w.PTS || l.Estimated {
+			t.Fatalf("Number(%d) = %+v, %v, want %+v", n, l.Frame, err, w)
+		}
+	}
+	if l, err := e.Number(t.Context(), exact.Len()*3/4); err != nil || !l.Estimated || l.N != exact.Len()*3/4 {
+		t.Errorf("a frame beyond: %+v, %v", l.Frame, err)
+	}
+}
+
+func TestEstimateIsBounded(t *testing.T) {
+	g := guide(steady(4000, 25), 0)
+	e, err := Guess(t.Context(), g, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for l, err := range e.From(t.Context(), container.NoTicks) {
+		if err != nil || l.N != n || l.PTS != container.Ticks(10*n) || l.Estimated {
+			t.Fatalf("frame %d: %+v, %v", n, l.Frame, err)
+		}
+		n++
+	}
+	if n != 100_000 {
+		t.Errorf("%d frames", n)
+	}
+	if g.followed > 120_000 {
+		t.Errorf("%d packets were followed for 100000", g.followed)
+	}
+	if b := e.Bytes(); b > 3<<20 || e.held > maxHeld {
+		t.Errorf("%d bytes, %d packets are held", b, e.held)
+	}
+	// What was forgotten is found again, and its number is known.
+	if l, err := e.At(t.Context(), 5007); err != nil || l.N != 500 || l.Estimated {
+		t.Errorf("%+v, %v", l.Frame, err)
+	}
+	if l, err := e.Number(t.Context(), 777); err != nil || l.PTS != 7770 || l.Estimated {
+		t.Errorf("%+v, %v", l.Frame, err)
+	}
+}
+
+func TestEstimateOfWhatIsListedIsExact(t *testing.T) {
+	f := steady(3, 4)
+	e, err := Guess(t.Context(), f, 0) // a demuxer that can only list
+	if err != nil || e.Kind() != Exact || e.Told().Method != "packets" || e.Table() == nil {
+		t.Fatalf("%v, %+v, %v", e.Kind(), e.Told(), err)
+	}
+	l, err := e.Number(t.Context(), -1)
+	if err != nil || l.N != 11 || l.Packet != 11 || l.Estimated {
+		t.Errorf("%+v, %v", l.Frame, err)
+	}
+	runs, err := e.Plan(t.Context(), []Located{l})
+	if err != nil || len(runs) != 1 || runs[0].Start.N != 8 || runs[0].Last != 11 {
+		t.Errorf("%+v, %v", runs, err)
+	}
+}
+
+// TestUnfitTracksAreListed has times that run backward, and a track without a place to start: once that is seen, the index is exact.
+func TestUnfitTracksAreListed(t *testing.T) {
+	back := steady(6, 5)
+	for i := 15; i < len(back.infos); i++ {
+		back.infos[i].PTS -= 45
+		back.infos[i].DTS -= 45
+	}
+	refresh := steady(2000, 10)
+	for i := 10; i < len(refresh.infos); i += 10 {
+		refresh.data[int64(i)] = recoveryIn3
+	}
+	for name, f := range map[string]*fake{"backward": back, "refresh": refresh} {
+		t.Run(name, func(t *testing.T) {
+			exact := build(t, f)
+			g := guide(f, 0)
+			e, err := Guess(t.Context(), g, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "backward" {
+				n := 0
+				for _, err := range e.From(t.Context(), container.NoTicks) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					n++
+				}
+				if n < 15 || n > exact.Len() {
+					t.Errorf("%d frames", n)
+				}
+			} else if l, err := e.At(t.Context(), 199_000); err != nil || l.PTS != 199_000 {
+				t.Errorf("%+v, %v", l.Frame, err)
+			} else if _, err := e.Plan(t.Context(), []Located{l}); err != nil {
+				t.Error(err)
+			}
+			if e.Kind() != Exact || !g.listed {
+				t.Fatalf("%v, listed %t", e.Kind(), g.listed)
+			}
+			for n := 0; n < exact.Len(); n += 7 {
+				w, _ := exact.Frame(n)
+				if l, err := e.Number(t.Context(), n); err != nil || l.Frame != w {
+					t.Fatalf("frame %d: %+v, %v, want %+v", n, l.Frame, err, w)
+				}
+			}
+		})
+	}
+}
+
+func TestEstimateIsSafeForConcurrentUse(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	f := scenario(r, 60, true)
+	exact := build(t, f)
+	times := allTimes(exact)
+	e, err := Guess(t.Context(), guide(f, 0), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for w := range 4 {
+		mine := slices.Clone(times)
+		rand.New(rand.NewPCG(uint64(w), 1)).Shuffle(len(mine), func(i, j int) { mine[i], mine[j] = mine[j], mine[i] })
+		wg.Go(func() {
+			for _, at := range mine {
+				got, err := e.At(t.Context(), at)
+				n, want := exact.Search(at)
+				f, _ := exact.Frame(n)
+				if want == nil && (err != nil || got.PTS != f.PTS) {
+					t.Errorf("At(%d) = %+v, %v, want %+v", at, got.Frame, err, f)
+					return
+				}
+				if err == nil {
+					if _, err := e.Plan(t.Context(), []Located{got}); err != nil {
+						t.Error(err)
+					}
+				}
+				e.Len()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestPlanOfLocatedFrames(t *testing.T) {
+	e, err := Guess(t.Context(), guide(steady(50, 10), 0), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var frames []Located
+	for _, at := range []container.Ticks{3005, 2510, 0, 2510, 2540, 3000} {
+		l, err := e.At(t.Context(), at)
+		if err != nil || l.Packet != -1 {
+			t.Fatalf("%+v, %v", l.Frame, err)
+		}
+		frames = append(frames, l)
+	}
+	runs, err := e.Plan(t.Context(), frames)
+	if err != nil || len(runs) != 3 {
+		t.Fatalf("%+v, %v", runs, err)
+	}
+	for i, want := range []struct {
+		start  container.Ticks
+		frames int
+		span   int64
+	}{{0, 1, 1}, {2500, 2, 5}, {3000, 1, 1}} {
+		r := &runs[i]
+		if r.Start.PTS != want.start || len(r.Frames) != want.frames || r.Packets() != want.span {
+			t.Errorf("run %d: %+v, want %+v", i, r, want)
+		}
+		if i > 0 && r.Start.N <= runs[i-1].Last+1 {
+			t.Errorf("runs touch: %+v", runs)
+		}
+	}
+	if frames[0].Packet != frames[5].Packet || frames[1].Packet != frames[3].Packet || frames[1].Packet == frames[4].Packet {
+		t.Errorf("packets of frames: %+v", frames)
+	}
+}
