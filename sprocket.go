@@ -20,6 +20,7 @@ import (
 	"github.com/sprocket-video/sprocket/codec"
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/mp4"
+	"github.com/sprocket-video/sprocket/mpegts"
 	"github.com/sprocket-video/sprocket/seek"
 	"github.com/sprocket-video/sprocket/source"
 	"github.com/sprocket-video/sprocket/tensor"
@@ -81,7 +82,7 @@ type VideoOptions struct {
 }
 
 // Formats returns the container formats this module reads.
-func Formats() []container.Format { return []container.Format{mp4.Format} }
+func Formats() []container.Format { return []container.Format{mp4.Format, mpegts.Format} }
 
 // Open opens the video of a file, given its path or its http or https URL. Close closes the file too.
 //

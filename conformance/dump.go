@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/sprocket-video/sprocket/container"
@@ -63,7 +64,8 @@ func readDump(name string) (map[int][]dumpSample, error) {
 		case strings.HasPrefix(line, "sample "):
 			inFormat = false
 		case inFormat && strings.HasPrefix(line, "id = "):
-			_, err = fmt.Sscanf(line, "id = %d", &id)
+			name := strings.TrimPrefix(line, "id = ") // of a transport stream: the program, or what else, and the PID
+			id, err = strconv.Atoi(name[strings.LastIndexByte(name, '/')+1:])
 		case strings.HasPrefix(line, "time = "):
 			_, err = fmt.Sscanf(line, "time = %d", &s.time)
 		case strings.HasPrefix(line, "flags = "):
@@ -95,6 +97,24 @@ func dumpHash(b []byte, nals bool) uint32 {
 	return h
 }
 
+// dumpZero returns the time from which a dump counts: in a transport stream the decode time of the packet that is stored first.
+func dumpZero(ctx context.Context, d container.SeekableDemuxer) container.Ticks {
+	var first container.PacketInfo
+	found := false
+	for i := range d.Tracks() {
+		if d.Tracks()[i].Transport == nil {
+			return 0
+		}
+		for p, err := range d.List(ctx, i, container.PacketInfo{}) {
+			if err == nil && (!found || p.Pos < first.Pos) && !d.Tracks()[i].Transport.Sections {
+				first, found = p, true
+			}
+			break
+		}
+	}
+	return first.DTS
+}
+
 // compareDump compares every sample that a dump has of a track.
 func (c *fileCheck) compareDump(ctx context.Context, track int, got []container.PacketInfo, want []dumpSample) {
 	tr := &c.demuxer.Tracks()[track]
@@ -115,13 +135,13 @@ func (c *fileCheck) compareDump(ctx context.Context, track int, got []container.
 			return
 		}
 	}
-	nals := tr.Codec == "h264" || tr.Codec == "hevc" || tr.Codec == "vvc"
+	nals := (tr.Codec == "h264" || tr.Codec == "hevc" || tr.Codec == "vvc") && tr.Transport == nil
 	tick := tr.Timebase.Seconds(1) * 1e6
 	var pk container.Packet
 	for i, p := range got {
 		w := want[i]
 		// The extractor rounds an edit's offset to a microsecond, not to a tick.
-		if us := tr.Timebase.Seconds(p.PTS) * 1e6; math.Abs(us-float64(w.time)) > max(tick, 2) {
+		if us := tr.Timebase.Seconds(p.PTS-c.dumpZero) * 1e6; math.Abs(us-float64(w.time)) > max(tick, 2) {
 			t.add("dump time", 1, fmt.Sprintf("packet %d at %.0f µs, not %d", i, us, w.time))
 		}
 		t.flag(i, "dump key", p.Key, w.flags&dumpKey != 0)

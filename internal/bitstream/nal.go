@@ -84,7 +84,7 @@ func h264(config, data []byte) Info {
 		ref, kind := nal[0]>>5&3, nal[0]&31
 		switch {
 		case kind == 6 && whole:
-			if n, ok := recoveryPoint(nal[1:]); ok {
+			if n, ok := RecoveryPoint(nal[1:]); ok {
 				recovery = n
 			}
 		case kind >= 1 && kind <= 5:
@@ -111,8 +111,8 @@ func h264(config, data []byte) Info {
 	return info
 }
 
-// recoveryPoint looks for a recovery point SEI message and returns its recovery_frame_cnt.
-func recoveryPoint(nal []byte) (int, bool) {
+// RecoveryPoint looks for a recovery point message in an H.264 SEI unit, behind its first byte, and returns its recovery_frame_cnt.
+func RecoveryPoint(nal []byte) (int, bool) {
 	var buf [maxSEI]byte
 	b := unescape(buf[:0], nal)
 	for len(b) > 2 {
@@ -145,8 +145,10 @@ func recoveryPoint(nal []byte) (int, bool) {
 func hevc(config, data []byte) Info {
 	info := Info{Class: Short}
 	topLayer := -1 // the highest temporal id, where the configuration tells
-	if len(config) >= 23 {
+	if LengthSize("hevc", config) > 0 {
 		topLayer = int(config[21]>>3&7) - 1
+	} else {
+		topLayer = topOfSPS(config)
 	}
 	needed, seen := false, false
 	units := nals{data, LengthSize("hevc", config)}
@@ -183,6 +185,20 @@ func hevc(config, data []byte) Info {
 		}
 	}
 	return info
+}
+
+// topOfSPS returns the highest temporal id by the sequence parameter set among units with start codes; -1 when there is none.
+func topOfSPS(config []byte) int {
+	units := nals{data: config}
+	for {
+		nal, _, ok := units.next()
+		if !ok {
+			return -1
+		}
+		if len(nal) > 2 && nal[0]>>1&63 == 33 {
+			return int(nal[2] >> 1 & 7) // sps_max_sub_layers_minus1, 7.3.2.2.1
+		}
+	}
 }
 
 // maxSEI is how much of an SEI unit is read: x264 puts some 700 bytes of text before what counts.

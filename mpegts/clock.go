@@ -1,0 +1,119 @@
+package mpegts
+
+import (
+	"math"
+
+	"github.com/sprocket-video/sprocket/container"
+)
+
+const (
+	wrap     = int64(1) << 33
+	second   = int64(90_000)
+	maxBack  = 1 * second  // a time stamp so far before the last one begins a new time base
+	maxAhead = 10 * second // and so far behind it
+	noTime   = int64(math.MinInt64)
+)
+
+// Every time of a transport stream is in these.
+var timebase = container.Timebase{Num: 1, Den: 90_000}
+
+// near returns the time nearest to ref that is t, modulo the wrap.
+func near(t, ref int64) int64 {
+	d := (t - ref) & (wrap - 1)
+	if d >= wrap/2 {
+		d -= wrap
+	}
+	return ref + d
+}
+
+// timeline is the time bases of a program, in the order they came.
+type timeline struct {
+	known bool
+	first int64  // the first time stamp of all
+	bases []base // the first of them moves nothing
+	pcr   int64  // the last clock reference, on the continuous time line; noTime before one came
+}
+
+// base is a time base: from start on, times are moved.
+type base struct{ start, move int64 }
+
+// clock puts the time stamps of one track on the time line of its program.
+type clock struct {
+	line  *timeline
+	base  int   // in use
+	last  int64 // time stamp before, unrolled; noTime before there was one
+	out   int64 // the same on the time line
+	step  int64 // usual distance of time stamps; 0 while it is not known
+	loose bool  // data: comes when it comes, and begins no time base
+}
+
+// place unrolls t and moves it to the time line.
+func (c *clock) place(t int64) int64 {
+	l := c.line
+	if !l.known {
+		l.known, l.first = true, t
+		l.bases = append(l.bases, base{t, 0})
+	}
+	if c.last == noTime {
+		c.base = len(l.bases) - 1
+		t = near(t, l.bases[c.base].start)
+	} else if t = near(t, c.last); t-c.last < -maxBack || t-c.last > maxAhead {
+		t = c.jump(t)
+	} else if d := t - c.last; d > 0 && (c.step == 0 || d < c.step) {
+		c.step = d
+	}
+	c.last, c.out = t, t+l.bases[c.base].move
+	return c.out
+}
+
+// maxBases bounds what a stream of nothing but jumps costs.
+const maxBases = 1 << 16
+
+// jump looks for the time base that t belongs to, or begins one.
+func (c *clock) jump(t int64) int64 {
+	l := c.line
+	for i := len(l.bases) - 1; i > c.base; i-- {
+		b := &l.bases[i]
+		if n := near(t, b.start); n-b.start >= -maxAhead && n-b.start <= maxAhead {
+			c.base = i
+			return n
+		}
+	}
+	if c.loose || len(l.bases) == maxBases {
+		return t
+	}
+	step := c.step
+	if step == 0 {
+		step = second / 25
+	}
+	l.bases = append(l.bases, base{t, c.out + step - t})
+	c.base = len(l.bases) - 1
+	return t
+}
+
+// placePair places the times of a PES packet. Both are given, or dts is -1.
+func (c *clock) placePair(pts, dts int64) (int64, int64) {
+	if pts < 0 {
+		return noTime, noTime
+	}
+	if dts < 0 {
+		t := c.place(pts)
+		return t, noTime
+	}
+	d := c.place(dts)
+	return near(pts-dts+d, d), d
+}
+
+// reference places a clock reference.
+func (l *timeline) reference(t int64) {
+	if !l.known {
+		l.pcr = t
+		return
+	}
+	b := l.bases[len(l.bases)-1]
+	ref := b.start
+	if l.pcr != noTime {
+		ref = l.pcr - b.move
+	}
+	l.pcr = near(t, ref) + b.move
+}

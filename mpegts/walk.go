@@ -1,0 +1,206 @@
+package mpegts
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/internal/transport"
+	"github.com/sprocket-video/sprocket/source"
+)
+
+// The walk goes through the whole stream, once for all tracks: 1 MiB a read. Whoever lists first walks; others wait for it or for the end of
+// their own context. A walk that is cancelled, or whose source fails, goes on from the same place at the next call.
+
+// walk is the state of going through the stream.
+type walk struct {
+	s        *scanner
+	plan     []*planned // of all tracks, those found late too
+	streams  []*stream  // of each; nil for those that are not in use
+	builders []*builder
+	rest     []byte // what the last read left
+	off      int64  // of the first byte that was not read
+	warnings faults
+	slow     map[int]bool // PIDs of which every byte must be looked at
+	late     int          // tracks that Open did not find
+}
+
+func (d *Demuxer) newWalk(slow map[int]bool) *walk {
+	w := &walk{s: newScanner(d.first, d.stride, d.limits), slow: slow, off: d.first}
+	w.warnings.op = "list"
+	w.s.warn = w.warnings.add
+	lines := map[int]*timeline{}
+	line := func(pid int) *timeline {
+		if pid < 0 {
+			return w.s.free
+		}
+		if lines[pid] == nil {
+			lines[pid] = &timeline{pcr: noTime}
+		}
+		return lines[pid]
+	}
+	// The tracks are there from the first byte on, even if their tables come later.
+	for i, t := range d.plan {
+		w.addTrack(d, t, line(t.line), i < len(d.inUse) && d.inUse[i])
+	}
+	for pid, l := range lines {
+		if w.s.addTable(pid, func(b []byte) { w.s.readPMT(pid, l, b) }) {
+			w.s.programs[pid] = l
+		}
+	}
+	w.s.found = func(e *elementary, l *timeline) { w.found(d, e, l) }
+	return w
+}
+
+// addTrack prepares a track.
+func (w *walk) addTrack(d *Demuxer, t *planned, line *timeline, inUse bool) {
+	i := len(w.plan)
+	w.plan = append(w.plan, t)
+	old := w.s.pids[t.pid]
+	if !inUse || old != nil && (old.table != nil || old.track >= 0) {
+		w.streams, w.builders = append(w.streams, nil), append(w.builders, nil)
+		if inUse {
+			w.builders[i] = newBuilder(d.limits)
+		}
+		return
+	}
+	st := newStream(t.pid, i, t.meaning, line)
+	if old != nil {
+		st.pcrOf = old.pcrOf
+	}
+	st.descs, st.frame = slices.Clone(t.descs), t.frame
+	b := newBuilder(d.limits)
+	st.out = b
+	if v, ok := st.framer.(*video); ok {
+		v.distrust = w.slow[t.pid]
+		v.syntax.seed(st.descs)
+	}
+	w.s.pids[t.pid] = st
+	w.streams, w.builders = append(w.streams, st), append(w.builders, b)
+}
+
+// found adds a track that Open did not find.
+func (w *walk) found(d *Demuxer, e *elementary, l *timeline) {
+	if e.pid <= 0 || e.pid >= transport.NullPID {
+		return
+	}
+	for _, t := range w.plan {
+		if t.pid == e.pid {
+			if m := meaningOf(e); m.codec != t.meaning.codec && !t.guessed {
+				w.warnings.add(pidName(e.pid), w.s.next, fmt.Errorf("the track changes from %q to %q: %w", t.meaning.codec, m.codec, container.ErrUnsupported))
+			}
+			return
+		}
+	}
+	if len(w.plan) >= d.limits.Tracks {
+		w.warnings.add(pidName(e.pid), w.s.next, fmt.Errorf("%w: more than %d tracks", container.ErrLimit, d.limits.Tracks))
+		return
+	}
+	w.late++
+	w.addTrack(d, plan(w.s, e, l), l, d.all)
+}
+
+// complete goes through the stream, if nobody has.
+func (d *Demuxer) complete(ctx context.Context) error {
+	if d.listed.Load() {
+		return ctx.Err()
+	}
+	select {
+	case d.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-d.turn }()
+	if d.listed.Load() {
+		return nil
+	}
+	if d.walk == nil {
+		d.walk = d.newWalk(map[int]bool{})
+	}
+	lent := windows.Get().(*[]byte)
+	defer windows.Put(lent)
+	for d.walk.off < d.size {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := d.walk.step(ctx, d, *lent); err != nil {
+			return err
+		}
+		if d.progress != nil {
+			d.progress(min(d.walk.off, d.size), d.size)
+		}
+		if pid := d.walk.s.broken(d.walk.streams); pid >= 0 {
+			slow := d.walk.slow
+			slow[pid] = true
+			d.walk = d.newWalk(slow)
+		}
+	}
+	s := d.walk.finish(d)
+	d.state.Store(s)
+	d.listed.Store(true)
+	d.log(ctx, d.walk.warnings.errs)
+	d.walk = nil
+	return nil
+}
+
+// step takes one window.
+func (w *walk) step(ctx context.Context, d *Demuxer, buf []byte) error {
+	n := int(min(window, d.size-w.off))
+	if cap(buf) < len(w.rest)+n {
+		buf = make([]byte, 0, len(w.rest)+n)
+	}
+	b := append(buf[:0], w.rest...)[:len(w.rest)+n]
+	k, err := source.ReadSome(ctx, d.src, b[len(w.rest):], w.off)
+	if err != nil {
+		return fail("list", "", w.off, err)
+	}
+	at := w.off - int64(len(w.rest))
+	b = b[:len(w.rest)+k]
+	w.off += int64(k)
+	if k < n {
+		w.off = d.size // the source has shrunk
+	}
+	used := w.s.feed(b, at, w.off >= d.size)
+	w.rest = append(w.rest[:0], b[used:]...)
+	for i, bl := range w.builders {
+		if bl != nil && bl.full {
+			return fail("list", pidName(w.plan[i].pid), w.s.next, fmt.Errorf("%w: more than %d packets", container.ErrLimit, bl.most))
+		}
+	}
+	return nil
+}
+
+// finish makes the lists of the tracks.
+func (w *walk) finish(d *Demuxer) *state {
+	w.s.end()
+	old := d.state.Load()
+	s := &state{warnings: slices.Concat(old.warnings, w.warnings.errs)}
+	for i, t := range w.plan {
+		var tr container.Track
+		if i < len(old.tracks) {
+			tr = old.tracks[i]
+		} else {
+			tr = t.track(d)
+		}
+		var l *list
+		if b := w.builders[i]; b != nil {
+			l = b.finish()
+			tr.Packets, tr.Bytes = l.n, l.bytes
+			if l.start != noTime {
+				tr.Start, tr.Duration = container.Ticks(l.start), container.Ticks(l.end-l.start)
+			}
+			at := *tr.Transport
+			at.Grid = w.s.grid
+			tr.Transport = &at
+		}
+		if st := w.streams[i]; st != nil {
+			tr.Descriptions = t.descriptions(st.descs, st.scrambled || t.scrambled)
+			tr.Description = tr.Descriptions[0]
+		}
+		s.tracks = append(s.tracks, tr)
+		s.lists = append(s.lists, l)
+	}
+	chooseDefaults(s.tracks)
+	return s
+}
