@@ -39,25 +39,45 @@ func Plan(ctx context.Context, x Index, frames []int) ([]Run, error) {
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)
 
-	var runs []Run
+	var p planner
 	for _, n := range wanted {
 		f, err := x.Frame(n)
 		if err != nil {
 			return nil, err
 		}
-		if k := len(runs) - 1; k >= 0 && runs[k].reaches(x, f) {
-			runs[k].Frames = append(runs[k].Frames, f)
-			runs[k].Last = max(runs[k].Last, f.Packet)
-			continue
-		}
-		start, err := x.Start(ctx, n)
-		if err != nil {
+		if err := p.add(ctx, x, f, nil); err != nil {
 			return nil, err
 		}
-		runs = append(runs, Run{Start: start, Last: f.Packet, Frames: []Frame{f}})
-		runs = joinLast(runs)
 	}
-	return runs, nil
+	return p.runs, nil
+}
+
+// planner makes runs of frames that come in presentation order.
+type planner struct {
+	runs []Run
+}
+
+// add takes the next frame. With cut a new run begins with it, if it begins where cut does.
+func (p *planner) add(ctx context.Context, x Index, f Frame, cut *Run) error {
+	k := len(p.runs) - 1
+	if k >= 0 && cut == nil && p.runs[k].reaches(x, f) {
+		p.runs[k].take(f)
+		return nil
+	}
+	start, err := x.Start(ctx, f.N)
+	if err != nil {
+		return err
+	}
+	p.runs = append(p.runs, Run{Start: start, Last: f.Packet, Frames: []Frame{f}})
+	if cut == nil || cut.Start.N != start.N {
+		p.runs = joinLast(p.runs)
+	}
+	return nil
+}
+
+func (r *Run) take(f Frame) {
+	r.Frames = append(r.Frames, f)
+	r.Last = max(r.Last, f.Packet)
 }
 
 // reaches says whether f can be had by decoding on, without first asking where decoding could start anew:

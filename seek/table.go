@@ -127,6 +127,11 @@ func (t *Table) timeError(pts container.Ticks) error {
 // that decoding can start there: a recovery point that needs more frames to recover does not (ITU-T H.264, D.2.8), and where the bytes do not
 // tell, neither does one with a roll distance (ISO/IEC 14496-12, 10.1). Where none qualifies decoding begins at the first packet.
 func (t *Table) Start(ctx context.Context, n int) (container.PacketInfo, error) {
+	return t.start(ctx, n, t.canStart)
+}
+
+// start is Start by what can says of key packets.
+func (t *Table) start(ctx context.Context, n int, can func(context.Context, container.PacketInfo) (bool, error)) (container.PacketInfo, error) {
 	f, err := t.Frame(n)
 	if err != nil {
 		return container.PacketInfo{}, err
@@ -147,7 +152,7 @@ func (t *Table) Start(ctx context.Context, n int) (container.PacketInfo, error) 
 		if info.PTS > f.PTS {
 			continue
 		}
-		ok, err = t.canStart(ctx, info)
+		ok, err = can(ctx, info)
 		if ok || err != nil {
 			return info, err
 		}
@@ -186,19 +191,8 @@ func (t *Table) keyBetween(a, b int64) bool {
 
 // canStart looks the class of a key packet up in its own bytes, once.
 func (t *Table) canStart(ctx context.Context, info container.PacketInfo) (bool, error) {
-	if bitstream.IntraOnly(t.demuxer.Tracks()[t.track].Codec) {
-		return true, nil
-	}
-	if k, ok := t.demuxer.(*storedDemuxer); ok {
-		if _, start, told := k.known(info.N); told {
-			return start, nil
-		}
-	}
-	t.mu.Lock()
-	ok, known := t.starts[uint32(info.N)]
-	t.mu.Unlock()
-	if known || t.verified {
-		return ok || !known, nil
+	if ok, known := t.looked(info); known {
+		return ok, nil
 	}
 	b, err := t.inspect(ctx, info)
 	if err != nil {
@@ -216,6 +210,22 @@ func (t *Table) canStart(ctx context.Context, info container.PacketInfo) (bool, 
 // starts says whether decoding can start at a key packet whose bytes say b.
 func starts(b bitstream.Info, info container.PacketInfo) bool {
 	return b.Start() && (info.Roll == 0 || b.Class == bitstream.IDR)
+}
+
+// looked returns what is known of a key packet without reading.
+func (t *Table) looked(info container.PacketInfo) (start, known bool) {
+	if bitstream.IntraOnly(t.demuxer.Tracks()[t.track].Codec) {
+		return true, true
+	}
+	if k, ok := t.demuxer.(*storedDemuxer); ok {
+		if _, start, told := k.known(info.N); told {
+			return start, true
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	start, known = t.starts[uint32(info.N)]
+	return start || !known && t.verified, known || t.verified
 }
 
 // headBytes is how much of a packet is read to classify it. Encoders put up to about 700 bytes of SEI before the first slice.
