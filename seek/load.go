@@ -165,6 +165,15 @@ func (c *values) next(v *int64) bool {
 // Identity returns the identity of the source that was indexed.
 func (s *StoredIndex) Identity() Identity { return s.header.Identity }
 
+// Expect returns what [source.HTTPOptions.Expect] should be for the source that was indexed. A nil index expects nothing.
+func (s *StoredIndex) Expect() *source.Expect {
+	if s == nil {
+		return nil
+	}
+	id := s.header.Identity
+	return &source.Expect{Size: id.Size, Version: id.Version, Head: id.Head}
+}
+
 // Table returns the index for src, without reading anything when src has the version that was indexed: see [Identity.Check].
 // The demuxer it returns has the one track, and reads packets out of src.
 func (s *StoredIndex) Table(ctx context.Context, src source.Source, limits container.Limits) (*Table, container.SeekableDemuxer, error) {

@@ -56,7 +56,7 @@ func TestPublicNamesNoPrivate(t *testing.T) {
 		h.target.Store(h.first)
 		h.makeClient()
 		h.client.Transport, h.transport, h.own = tr, tr, tr
-		if err := h.open(t.Context()); err != nil {
+		if _, _, err := h.open(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		return h

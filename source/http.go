@@ -25,6 +25,11 @@ type HTTPOptions struct {
 	// Header is sent with every request. Credentials in it do not follow a redirect to another host.
 	Header http.Header
 
+	// Expect, unless nil, is what the file is known to be. If its version is a strong ETag, opening makes no request: each read is made on
+	// the condition that the file still has that ETag. Where the first read finds another one the head is read and compared, so
+	// that a copy of the file is taken for it; anything else is ErrChanged.
+	Expect *Expect
+
 	// Head is how many bytes opening asks for, and keeps. Zero means 64 KiB.
 	Head int
 	// MaxWhole is the largest file, in bytes, that is kept in memory when the server ignores ranges.
@@ -56,6 +61,13 @@ type HTTPOptions struct {
 	IdleTimeout time.Duration
 }
 
+// Expect tells what a file is known to be.
+type Expect struct {
+	Size    int64  // bytes
+	Version string // what Version said of it
+	Head    string // SHA-256 of the first 64 KiB, in hex
+}
+
 // HTTPStats says what reading from a server has cost.
 type HTTPStats struct {
 	Requests int64         `json:"requests"` // those that redirects led to included
@@ -77,11 +89,11 @@ type HTTP struct {
 	first  *target                // what was asked for
 	target atomic.Pointer[target] // where it led
 
-	size     int64
-	etag     string
-	modified string
-	head     []byte // the first bytes
-	closed   atomic.Bool
+	size   int64
+	state  atomic.Pointer[state] // the one that is read
+	sure   atomic.Bool           // a response was of this state
+	doubt  chan struct{}         // holds a token while the state that was expected is looked into
+	closed atomic.Bool
 
 	stats     *httpStats      // shared with what was opened by name from here
 	transport *http.Transport // of the source's own client, or of that by which it was opened; nil when it is the caller's
@@ -92,12 +104,18 @@ type HTTP struct {
 
 type httpStats struct{ requests, bytes, retries, waited atomic.Int64 }
 
-// OpenHTTP opens the file at an http or https URL with one request, for its first bytes. A name and password in the URL
-// become a header; no error shows them, nor the query.
+// state is what the server said when the file was opened. It never changes.
+type state struct {
+	etag, modified string
+	head           []byte // the first bytes
+}
+
+// OpenHTTP opens the file at an http or https URL with one request, for its first bytes, or with none: see HTTPOptions.Expect. A name
+// and password in the URL become a header; no error shows them, nor the query.
 //
 // A redirect from https leads to https only, and no redirect to another scheme than these two.
 func OpenHTTP(ctx context.Context, url string, o *HTTPOptions) (*HTTP, error) {
-	h := &HTTP{name: RedactURL(url), stats: new(httpStats), trace: true}
+	h := &HTTP{name: RedactURL(url), stats: new(httpStats), trace: true, doubt: make(chan struct{}, 1)}
 	if o != nil {
 		h.opts = *o
 	}
@@ -109,10 +127,19 @@ func OpenHTTP(ctx context.Context, url string, o *HTTPOptions) (*HTTP, error) {
 	h.first = newTarget(u, h.opts.Header)
 	h.target.Store(h.first)
 	h.makeClient()
-	if err := h.open(ctx); err != nil {
+	if x := h.opts.Expect; x != nil && x.Size >= 0 && strong(x.Version) {
+		h.size = x.Size
+		h.state.Store(&state{etag: x.Version})
+		return h, nil
+	}
+	size, st, err := h.open(ctx)
+	if err != nil {
 		h.closeIdle()
 		return nil, err
 	}
+	h.size = size
+	h.state.Store(st)
+	h.sure.Store(true)
 	return h, nil
 }
 
@@ -180,8 +207,8 @@ func (h *HTTP) ReadAtContext(ctx context.Context, p []byte, off int64) (int, err
 		p = p[:h.size-off]
 	}
 	n := 0
-	if off < int64(len(h.head)) {
-		n = copy(p, h.head[off:])
+	if head := h.state.Load().head; off < int64(len(head)) {
+		n = copy(p, head[off:])
 	}
 	if n < len(p) {
 		k, err := h.read(ctx, p[n:], off+int64(n))
@@ -199,7 +226,10 @@ func (h *HTTP) ReadAtContext(ctx context.Context, p []byte, off int64) (int, err
 func (h *HTTP) Size() int64 { return h.size }
 
 // Version names the file's state: its ETag, or else its date and size. It is "" where the server tells neither.
-func (h *HTTP) Version() string { return version(h.etag, h.modified, h.size) }
+func (h *HTTP) Version() string {
+	st := h.state.Load()
+	return version(st.etag, st.modified, h.size)
+}
 
 // URL returns what was opened, without credentials and query.
 func (h *HTTP) URL() string { return h.name }

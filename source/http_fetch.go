@@ -23,78 +23,80 @@ const (
 	drainTime = 100 * time.Millisecond // and how long that may take
 )
 
-// open learns what the file is and keeps its head.
-func (h *HTTP) open(ctx context.Context) error {
+// open learns what the file is, and its head.
+func (h *HTTP) open(ctx context.Context) (size int64, st *state, err error) {
 	r := h.retrier()
 	for {
-		e := h.request(ctx, 0, int64(h.opts.Head), false, func(resp *http.Response, body *body) *HTTPError {
-			return h.accept(ctx, resp, body)
+		st = &state{}
+		e := h.request(ctx, nil, 0, int64(h.opts.Head), func(resp *http.Response, body *body) *HTTPError {
+			var e *HTTPError
+			size, e = h.accept(ctx, resp, body, st)
+			return e
 		})
 		if e == nil {
-			return nil
+			return size, st, nil
 		}
 		e.Op, e.URL, e.Off, e.Len = "open", h.name, 0, int64(h.opts.Head)
 		if err := r.again(ctx, e, 0); err != nil {
-			return err
+			return 0, nil, err
 		}
 	}
 }
 
-// accept takes the first response.
-func (h *HTTP) accept(ctx context.Context, resp *http.Response, body *body) *HTTPError {
+// accept takes the first response. It returns the size of the file.
+func (h *HTTP) accept(ctx context.Context, resp *http.Response, body *body, st *state) (int64, *HTTPError) {
 	if e := identity(resp); e != nil {
-		return e
+		return 0, e
 	}
-	etag, modified := resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
+	st.etag, st.modified = resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
 	var size, n int64
 	switch resp.StatusCode {
 	case http.StatusPartialContent:
 		first, last, total, err := contentRange(resp)
 		switch {
 		case err != nil:
-			return badResponse(resp, err)
+			return 0, badResponse(resp, err)
 		case first != 0 || last >= int64(h.opts.Head):
-			return badResponse(resp, fmt.Errorf("it has bytes %d-%d", first, last))
+			return 0, badResponse(resp, fmt.Errorf("it has bytes %d-%d", first, last))
 		case total < 0:
-			return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("it does not tell the size: %w", ErrNoRanges)}
+			return 0, &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("it does not tell the size: %w", ErrNoRanges)}
 		}
 		size, n = total, last+1
 	case http.StatusOK:
-		return h.acceptWhole(resp, body)
+		return h.acceptWhole(resp, body, st)
 	case http.StatusRequestedRangeNotSatisfiable:
 		if total, ok := unsatisfied(resp); !ok || total != 0 {
-			return statusError(resp)
+			return 0, statusError(resp)
 		}
 	default:
-		return statusError(resp)
+		return 0, statusError(resp)
 	}
 	head := make([]byte, n)
 	k, err := io.ReadFull(body, head)
 	if err != nil && (k == 0 || ctx.Err() != nil) {
-		return broken(resp, err)
+		return 0, broken(resp, err)
 	}
 	// What is missing when the body broke is read when it is wanted.
-	h.size, h.etag, h.modified, h.head = size, etag, modified, head[:k]
-	return nil
+	st.head = head[:k]
+	return size, nil
 }
 
 // acceptWhole takes a response that holds the whole file.
-func (h *HTTP) acceptWhole(resp *http.Response, body *body) *HTTPError {
+func (h *HTTP) acceptWhole(resp *http.Response, body *body, st *state) (int64, *HTTPError) {
 	limit := h.opts.MaxWhole
 	if resp.ContentLength > limit {
-		return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and the file has %d bytes", ErrNoRanges, resp.ContentLength)}
+		return 0, &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and the file has %d bytes", ErrNoRanges, resp.ContentLength)}
 	}
 	var all bytes.Buffer
 	_, err := io.Copy(&all, io.LimitReader(body, limit+1))
 	switch {
 	case err != nil:
-		return broken(resp, err)
+		return 0, broken(resp, err)
 	case int64(all.Len()) > limit:
-		return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and the file has more than %d bytes", ErrNoRanges, limit)}
+		return 0, &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and the file has more than %d bytes", ErrNoRanges, limit)}
 	}
-	h.head = all.Bytes()
-	h.size, h.etag, h.modified = int64(all.Len()), resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
-	return nil
+	st.head = all.Bytes()
+	return int64(all.Len()), nil
 }
 
 // read fills p with the bytes at off, all of which exist.
@@ -103,11 +105,13 @@ func (h *HTTP) read(ctx context.Context, p []byte, off int64) (int, error) {
 	n := 0
 	for n < len(p) {
 		got := 0
-		e := h.request(ctx, off+int64(n), int64(len(p)-n), true, func(resp *http.Response, body *body) *HTTPError {
-			want, e := h.check(resp, off+int64(n), int64(len(p)-n))
+		st := h.state.Load()
+		e := h.request(ctx, st, off+int64(n), int64(len(p)-n), func(resp *http.Response, body *body) *HTTPError {
+			want, e := h.check(st, resp, off+int64(n), int64(len(p)-n))
 			if e != nil {
 				return e
 			}
+			h.sure.Store(true)
 			k, err := io.ReadFull(body, p[n:n+int(want)])
 			if got = k; err != nil {
 				return broken(resp, err)
@@ -122,6 +126,13 @@ func (h *HTTP) read(ctx context.Context, p []byte, off int64) (int, error) {
 			continue
 		}
 		e.Op, e.URL, e.Off, e.Len = "read", h.name, off, int64(len(p))
+		if errors.Is(e.Err, ErrChanged) && n == 0 {
+			if same, err := h.lookInto(ctx, st); err != nil {
+				return 0, err
+			} else if same {
+				continue
+			}
+		}
 		if err := r.again(ctx, e, got); err != nil {
 			return n, err
 		}
@@ -130,7 +141,7 @@ func (h *HTTP) read(ctx context.Context, p []byte, off int64) (int, error) {
 }
 
 // check says how many of the n bytes at off a response holds, and refuses one of another file.
-func (h *HTTP) check(resp *http.Response, off, n int64) (int64, *HTTPError) {
+func (h *HTTP) check(st *state, resp *http.Response, off, n int64) (int64, *HTTPError) {
 	changed := func(format string, args ...any) *HTTPError {
 		return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), ErrChanged)}
 	}
@@ -150,11 +161,11 @@ func (h *HTTP) check(resp *http.Response, off, n int64) (int64, *HTTPError) {
 		return 0, e
 	}
 	etag, modified := resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
-	if etag != h.etag {
-		return 0, changed("ETag %s where it was %s", etag, h.etag)
+	if etag != st.etag {
+		return 0, changed("ETag %s where it was %s", etag, st.etag)
 	}
-	if !strong(etag) && modified != h.modified { // a strong ETag tells more than a date does
-		return 0, changed("modified %s where it was %s", modified, h.modified)
+	if !strong(etag) && modified != st.modified { // a strong ETag tells more than a date does
+		return 0, changed("modified %s where it was %s", modified, st.modified)
 	}
 	if resp.StatusCode == http.StatusOK {
 		if resp.ContentLength >= 0 && resp.ContentLength != h.size {
@@ -174,8 +185,9 @@ func (h *HTTP) check(resp *http.Response, off, n int64) (int64, *HTTPError) {
 	return last - first + 1, nil
 }
 
-// request asks for n bytes at off, or for all when n is 0, and hands the response to use, whose body is closed afterwards.
-func (h *HTTP) request(ctx context.Context, off, n int64, conditional bool, use func(*http.Response, *body) *HTTPError) *HTTPError {
+// request asks for n bytes at off, or for all when n is 0, of a state unless that is nil, and hands the response to use, whose body is
+// closed afterwards.
+func (h *HTTP) request(ctx context.Context, st *state, off, n int64, use func(*http.Response, *body) *HTTPError) *HTTPError {
 	start := time.Now()
 	defer func() { h.stats.waited.Add(int64(time.Since(start))) }()
 	h.stats.requests.Add(1)
@@ -195,18 +207,18 @@ func (h *HTTP) request(ctx context.Context, off, n int64, conditional bool, use 
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+n-1))
 	}
 	switch {
-	case !conditional:
-	case strong(h.etag):
-		req.Header.Set("If-Match", h.etag)
-	case h.modified != "":
-		req.Header.Set("If-Unmodified-Since", h.modified)
+	case st == nil:
+	case strong(st.etag):
+		req.Header.Set("If-Match", st.etag)
+	case st.modified != "":
+		req.Header.Set("If-Unmodified-Since", st.modified)
 	}
 	resp, err := h.client.Do(req)
 	if err != nil {
 		if context.Cause(inner) == errSlow {
 			err = errSlow
 		}
-		return sendError(err, !conditional)
+		return sendError(err, !h.sure.Load())
 	}
 	timer.Stop()
 	b := &body{h: h, from: resp.Body, cancel: cancel, wait: h.opts.IdleTimeout}

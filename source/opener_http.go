@@ -58,8 +58,8 @@ func (h *HTTP) QueryParam(name string) (string, bool) {
 
 // part fetches a part of u with the client of h. from is what named it; nil is a local file.
 func (h *HTTP) part(ctx context.Context, u *url.URL, from *HTTP, o RefOptions) (Source, error) {
-	c := &HTTP{name: RedactURL(u.String()), opts: h.opts, transport: h.transport, stats: h.stats, trace: true}
-	c.opts.MaxWhole = o.Max
+	c := &HTTP{name: RedactURL(u.String()), opts: h.opts, transport: h.transport, stats: h.stats, trace: true, doubt: make(chan struct{}, 1)}
+	c.opts.MaxWhole, c.opts.Expect = o.Max, nil
 	if o.RetryTime > 0 {
 		c.opts.RetryTime = min(c.opts.RetryTime, o.RetryTime)
 	}
@@ -126,7 +126,7 @@ func (h *HTTP) fetchOnce(ctx context.Context, o RefOptions) *HTTPError {
 	if o.Len > o.Max {
 		return &HTTPError{Err: fmt.Errorf("%w: %d bytes", ErrTooLarge, o.Len)}
 	}
-	return h.request(ctx, o.Off, o.Len, false, func(resp *http.Response, body *body) *HTTPError {
+	return h.request(ctx, nil, o.Off, o.Len, func(resp *http.Response, body *body) *HTTPError {
 		if e := identity(resp); e != nil {
 			return e
 		}
@@ -165,8 +165,8 @@ func (h *HTTP) fetchOnce(ctx context.Context, o RefOptions) *HTTPError {
 		case resp.StatusCode == http.StatusPartialContent && n < want:
 			return broken(resp, io.ErrUnexpectedEOF)
 		}
-		h.head = all.Bytes()
-		h.size, h.etag, h.modified = n, resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
+		h.size = n
+		h.state.Store(&state{etag: resp.Header.Get("ETag"), modified: resp.Header.Get("Last-Modified"), head: all.Bytes()})
 		return nil
 	})
 }

@@ -1,0 +1,89 @@
+package source
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+)
+
+func expectOf(data []byte, tag string) *Expect {
+	sum := sha256.Sum256(data[:min(len(data), headSum)])
+	return &Expect{Size: int64(len(data)), Version: tag, Head: hex.EncodeToString(sum[:])}
+}
+
+// A file that is known is opened without a request; its reads are conditional from the first on.
+func TestHTTPExpected(t *testing.T) {
+	data := noise(200_000)
+	other := noise(200_001)[:200_000]
+	for _, tt := range []struct {
+		name     string
+		expect   *Expect
+		served   []byte
+		tag      string
+		requests int64 // to open and to read once
+		err      error
+	}{
+		{"the same", expectOf(data, `"one"`), data, `"one"`, 1, nil},
+		{"a copy", expectOf(data, `"two"`), data, `"one"`, 3, nil},
+		{"a copy whose server tells no ETag", expectOf(data, `"two"`), data, "", 3, nil},
+		{"another file", expectOf(data, `"two"`), other, `"one"`, 2, ErrChanged},
+		{"another size", expectOf(data, `"two"`), data[:199_999], `"one"`, 2, ErrChanged},
+		{"a weak ETag tells nothing", expectOf(data, `W/"one"`), data, `"one"`, 2, nil},
+		{"a date tells nothing", expectOf(data, "Mon, 02 Jan 2006 15:04:05 GMT 200000"), data, `"one"`, 2, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serve(t, nil, func(w http.ResponseWriter, r *http.Request, _ int64) bool {
+				honest(w, r, tt.served, tt.tag)
+				return true
+			})
+			o := hasty()
+			o.Expect = tt.expect
+			h := openHTTP(t, s.URL, o)
+			p := make([]byte, 1000)
+			err := ReadFull(t.Context(), h, p, 150_000)
+			if tt.err != nil {
+				if !errors.Is(err, tt.err) {
+					t.Errorf("ReadFull = %v, want %v", err, tt.err)
+				}
+			} else if err != nil || string(p) != string(data[150_000:151_000]) {
+				t.Errorf("ReadFull = %v, or wrong bytes", err)
+			}
+			if got := s.requests.Load(); got != tt.requests {
+				t.Errorf("%d requests, want %d", got, tt.requests)
+			}
+			if tt.err == nil {
+				wantBytes(t, h, data, 0, 200_000)
+			}
+		})
+	}
+}
+
+// A file that was known, and changes once it was read, is not the same any more, whatever its head.
+func TestHTTPExpectedOnce(t *testing.T) {
+	data := noise(200_000)
+	changed := append([]byte{}, data...)
+	changed[199_000]++
+	served, tag := data, `"two"`
+	s := serve(t, nil, func(w http.ResponseWriter, r *http.Request, _ int64) bool {
+		honest(w, r, served, tag)
+		return true
+	})
+	o := hasty()
+	o.Expect = expectOf(data, `"one"`)
+	h := openHTTP(t, s.URL, o)
+	var wg sync.WaitGroup
+	for range 8 { // all of them find another ETag, and one looks into it
+		wg.Go(func() { wantBytes(t, h, data, 100_000, 1000) })
+	}
+	wg.Wait()
+	if h.Version() != tag {
+		t.Errorf("Version() = %s, want %s", h.Version(), tag)
+	}
+	served, tag = changed, `"three"`
+	if err := ReadFull(t.Context(), h, make([]byte, 10), 199_000); !errors.Is(err, ErrChanged) {
+		t.Errorf("ReadFull = %v, want ErrChanged", err)
+	}
+}
