@@ -29,7 +29,6 @@ type consumer interface {
 func (d *VideoDecoder) feed(ctx context.Context, w *worker, start container.PacketInfo, last, end int64, c consumer) error {
 	w.consumer = c
 	d.stats.runs.Add(1)
-	fetched, most := int64(-1), int64(firstAhead)
 	for info, err := range d.demuxer.List(ctx, d.track, start) {
 		if err != nil {
 			return err
@@ -37,15 +36,10 @@ func (d *VideoDecoder) feed(ctx context.Context, w *worker, start container.Pack
 		if info.N > end || info.N > last && c.enough() {
 			break
 		}
-		if d.ahead != nil && info.N > fetched {
-			until := last
-			if info.N > last {
-				until = min(end, info.N+int64(d.index.ReorderDepth()))
-			}
-			if fetched, err = d.fetchFor(ctx, w, info, until, most); err != nil {
+		if w.ahead != nil {
+			if err := w.ahead.reach(ctx, &info, max(last, info.N), w.share); err != nil {
 				return err
 			}
-			most = min(2*most, maxAhead)
 		}
 		if err := d.feedOne(ctx, w, info); err != nil {
 			return err
@@ -53,13 +47,6 @@ func (d *VideoDecoder) feed(ctx context.Context, w *worker, start container.Pack
 		w.last = info.N
 	}
 	return nil
-}
-
-// fetchFor is fetch, without holding the share of the budget meanwhile.
-func (d *VideoDecoder) fetchFor(ctx context.Context, w *worker, first container.PacketInfo, last, most int64) (int64, error) {
-	d.budget.release(w.share)
-	defer d.budget.force(w.share)
-	return d.fetch(ctx, first, last, most)
 }
 
 func (d *VideoDecoder) feedOne(ctx context.Context, w *worker, info container.PacketInfo) error {
@@ -72,8 +59,7 @@ func (d *VideoDecoder) feedOne(ctx context.Context, w *worker, info container.Pa
 		}
 	}
 	spare := info.PTS <= w.keep && !w.consumer.wants(info.N)
-	// ISO/IEC 14496-12, 8.6.4.3: sample_is_depended_on.
-	if spare && info.Disposable == container.Unneeded {
+	if spare && d.unneeded(&info) {
 		d.skip(w, &info)
 		return nil
 	}
@@ -112,6 +98,13 @@ func damage(err error) bool {
 	var e *container.Error
 	var h *source.HTTPError
 	return errors.As(err, &e) && !errors.As(err, &h) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
+
+// unneeded says whether the container tells that no other packet needs this one, so that it need not even be read: ISO/IEC 14496-12,
+// 8.6.4.3, sample_is_depended_on. Of H.264 that is what its bytes tell too, nal_ref_idc 0. Files of AV1 say it of frames that others are
+// made from, as those that libaom makes.
+func (d *VideoDecoder) unneeded(info *container.PacketInfo) bool {
+	return info.Disposable == container.Unneeded && d.info.Codec == "h264"
 }
 
 // disposable says whether the packet's own bytes say that no other packet needs it.

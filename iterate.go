@@ -57,6 +57,11 @@ func (d *VideoDecoder) playThrough(ctx context.Context, yield func(*Frame, error
 			return yield(f, err)
 		}
 		last := d.index.Packets() - 1
+		if d.ahead != nil {
+			ahead := d.lookAhead(ctx, []seek.Run{{Start: first, Last: last}})
+			defer ahead.close()
+			w.ahead = ahead
+		}
 		l := &linear{d: d, w: w, yield: yield, pending: map[int]*Frame{}, fed: -1}
 		l.taint = func(f seek.Frame) (int64, error) { return d.taint(ctx, l.bad, f) }
 		if err := d.feed(ctx, w, first, last, last, l); err != nil {

@@ -50,7 +50,7 @@ type outcome struct {
 //
 // Only what is clean is believed of a decoder that went on or that has threads, which tell late what went wrong: otherwise
 // the run is decoded again, from its start, by one thread. So the same frames come out whatever was decoded before.
-func (d *VideoDecoder) decodeRun(ctx context.Context, run *seek.Run, px *codec.Pixels, threads, share int, stay bool, sink func(seek.Frame, codec.VideoFrame) error) (outcome, error) {
+func (d *VideoDecoder) decodeRun(ctx context.Context, ahead *lookahead, run *seek.Run, px *codec.Pixels, threads, share int, stay bool, sink func(seek.Frame, codec.VideoFrame) error) (outcome, error) {
 	w, follows := d.resume(run, px)
 	resumed := w != nil
 	if !resumed {
@@ -59,7 +59,7 @@ func (d *VideoDecoder) decodeRun(ctx context.Context, run *seek.Run, px *codec.P
 			return outcome{}, err
 		}
 	}
-	out, err := d.decode(ctx, w, run, share, stay && follows && px == &d.pixels && d.ahead == nil, sink)
+	out, err := d.decode(ctx, w, ahead, run, share, stay && follows && px == &d.pixels && d.ahead == nil, sink)
 	again := err == nil && !out.clean && (resumed || w.threads > 1)
 	d.rest(w)
 	if resumed {
@@ -72,19 +72,19 @@ func (d *VideoDecoder) decodeRun(ctx context.Context, run *seek.Run, px *codec.P
 		return outcome{}, err
 	}
 	defer d.rest(w)
-	return d.decode(ctx, w, run, share, false, sink)
+	return d.decode(ctx, w, ahead, run, share, false, sink)
 }
 
 // maxStay bounds how many packets are decoded to push a picture out of the decoder: as many as libavcodec can hold back, and some.
 const maxStay = 32
 
 // decode decodes a run with w. An error ends the call.
-func (d *VideoDecoder) decode(ctx context.Context, w *worker, run *seek.Run, share int, stay bool, sink func(seek.Frame, codec.VideoFrame) error) (outcome, error) {
+func (d *VideoDecoder) decode(ctx context.Context, w *worker, ahead *lookahead, run *seek.Run, share int, stay bool, sink func(seek.Frame, codec.VideoFrame) error) (outcome, error) {
 	from, end := w.begin(run, stay), run.Last
 	if stay {
 		end += maxStay + int64(w.threads)
 	}
-	w.share = share
+	w.share, w.ahead = share, ahead
 	j := d.newJob(w, run, stay, sink)
 	if err := j.unstash(); err != nil {
 		return outcome{}, err
@@ -150,7 +150,7 @@ func (d *VideoDecoder) needed(ctx context.Context, n int64) (bool, error) {
 		if err != nil {
 			return true, err
 		}
-		if info.Disposable == container.Unneeded {
+		if d.unneeded(&info) {
 			return false, nil
 		}
 		var p container.Packet

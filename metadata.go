@@ -77,10 +77,12 @@ func (d *VideoDecoder) Metadata() Metadata {
 
 // Stats says what a decoder has cost so far.
 type Stats struct {
-	Open     source.Counts    // reads of Open
-	OpenTime time.Duration    // parsing and indexing
-	Source   source.Counts    // all reads, those of Open included
-	HTTP     source.HTTPStats // requests, those of Open included, when Open was given a URL
+	Open     source.Counts     // reads of Open
+	OpenTime time.Duration     // parsing and indexing
+	Source   source.Counts     // all reads, those of Open included
+	HTTP     source.HTTPStats  // requests, those of Open included, when Open was given a URL
+	Blocks   source.CacheStats // of the cache of bytes above them
+	Waited   time.Duration     // by decoders, together, for packets that were on their way
 
 	Runs     int64 // stretches of packets decoded
 	Packets  int64 // packets read
@@ -98,18 +100,19 @@ type counters struct {
 	open                                   source.Counts
 	openTime                               time.Duration
 	runs, packets, bytes, skipped, decoded atomic.Int64
-	frames, opened, resumed, hits          atomic.Int64
+	frames, opened, resumed, hits, waited  atomic.Int64
 }
 
 // Stats returns the counts so far.
 func (d *VideoDecoder) Stats() Stats {
 	s := &d.stats
 	var http source.HTTPStats
+	var blocks source.CacheStats
 	if d.remote != nil {
-		http = d.remote.Stats()
+		http, blocks = d.remote.HTTP.Stats(), d.remote.Stats()
 	}
 	return Stats{
-		HTTP: http,
+		HTTP: http, Blocks: blocks, Waited: time.Duration(s.waited.Load()),
 		Open: s.open, OpenTime: s.openTime, Source: d.src.Counts(),
 		Runs: s.runs.Load(), Packets: s.packets.Load(), Bytes: s.bytes.Load(), Skipped: s.skipped.Load(), Resumed: s.resumed.Load(), Hits: s.hits.Load(),
 		Decoded: s.decoded.Load(), Frames: s.frames.Load(), Decoders: s.opened.Load(), Index: d.index.Bytes(),

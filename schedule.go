@@ -3,6 +3,7 @@ package sprocket
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"sync"
 
@@ -19,19 +20,28 @@ const minThreaded = 96
 
 // plan returns the runs for the frames, cut for the workers there are, the longest first, and how many threads each decoder is to
 // use: one, or as many as there are workers for it where fewer long runs than workers cannot be cut.
+//
+// Where the source can fetch ahead the runs are guessed, and in their order: that reads nothing.
 func (d *VideoDecoder) plan(ctx context.Context, ns []int) (runs []seek.Run, threads int, err error) {
-	if runs, err = seek.Plan(ctx, d.index, ns); err != nil {
+	var x seek.Index = d.index
+	if d.ahead != nil {
+		x = d.index.Guess()
+	}
+	if runs, err = seek.Plan(ctx, x, ns); err != nil {
 		return nil, 0, err
 	}
 	workers := d.workers()
 	if workers > 1 {
-		if runs, err = seek.Split(ctx, d.index, runs, piecesPerWorker*workers); err != nil {
+		if runs, err = seek.Split(ctx, x, runs, piecesPerWorker*workers); err != nil {
 			return nil, 0, err
 		}
-		slices.SortStableFunc(runs, func(a, b seek.Run) int { return cmp.Compare(b.Packets(), a.Packets()) })
+		if d.ahead == nil {
+			slices.SortStableFunc(runs, func(a, b seek.Run) int { return cmp.Compare(b.Packets(), a.Packets()) })
+		}
 	}
 	threads = max(d.opts.Threads, 1)
-	if n := len(runs); d.opts.Threads == 0 && n > 0 && n < workers && runs[n-1].Packets() >= minThreaded {
+	short := func(r seek.Run) bool { return r.Packets() < minThreaded }
+	if n := len(runs); d.opts.Threads == 0 && n > 0 && n < workers && !slices.ContainsFunc(runs, short) {
 		threads = workers / n
 	}
 	return runs, threads, nil
@@ -47,6 +57,10 @@ type schedule struct {
 	sink    func(seek.Frame, codec.VideoFrame) error
 	settle  func(run *seek.Run, out outcome)
 
+	ahead     *lookahead // nil where the source gains nothing from it
+	confirmed sync.Mutex // guards confirm
+	confirm   func() (seek.Run, error, bool)
+
 	mu      sync.Mutex
 	next    int // the run to hand out next
 	workers int // at work
@@ -55,6 +69,9 @@ type schedule struct {
 
 // decodeRuns decodes runs on as many workers as there are to use, the first of them in the caller's goroutine.
 // Sink and settle, which is told what became of each run, are called by all of them.
+//
+// Where the source can fetch ahead, what the runs need is sent for at once, and each is confirmed when it is handed out. So
+// looking at a key packet costs no request of its own.
 func (d *VideoDecoder) decodeRuns(ctx context.Context, runs []seek.Run, px *codec.Pixels, threads int, sink func(seek.Frame, codec.VideoFrame) error, settle func(*seek.Run, outcome)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -62,13 +79,19 @@ func (d *VideoDecoder) decodeRuns(ctx context.Context, runs []seek.Run, px *code
 	for i := range runs {
 		s.final = max(s.final, runs[i].Last)
 	}
+	if d.ahead != nil {
+		s.ahead = d.lookAhead(ctx, runs)
+		defer s.ahead.close()
+		var stop func()
+		s.confirm, stop = iter.Pull2(seek.Confirm(ctx, awaited{d.index, d.index.Guess(), s.ahead}, runs))
+		defer stop()
+	}
 	for ctx.Err() == nil && s.more() {
 		if err := d.budget.acquire(ctx, threads); err != nil {
 			break
 		}
 		s.hire(ctx, cancel)
-		run := s.take()
-		if run != nil {
+		if run := s.take(cancel); run != nil {
 			s.work(ctx, cancel, run)
 		}
 		d.budget.release(threads)
@@ -83,14 +106,31 @@ func (s *schedule) more() bool {
 	return s.next < len(s.runs)
 }
 
-func (s *schedule) take() *seek.Run {
+// take returns the next run, and nil when there is none.
+func (s *schedule) take(cancel context.CancelCauseFunc) *seek.Run {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.next == len(s.runs) {
+		s.mu.Unlock()
 		return nil
 	}
 	s.next++
-	return &s.runs[s.next-1]
+	run := &s.runs[s.next-1]
+	s.mu.Unlock()
+	if s.confirm == nil {
+		return run
+	}
+	s.d.budget.release(s.threads)
+	defer s.d.budget.force(s.threads)
+	s.confirmed.Lock()
+	defer s.confirmed.Unlock()
+	r, err, ok := s.confirm() // there may be fewer than were guessed
+	if err != nil {
+		cancel(err)
+	}
+	if err != nil || !ok {
+		return nil
+	}
+	return &r
 }
 
 // hire starts more workers while there are runs for them and nobody else wants what they take of the budget.
@@ -107,7 +147,7 @@ func (s *schedule) hire(ctx context.Context, cancel context.CancelCauseFunc) {
 // help is a worker beyond the first: it works until there are no more runs or another call waits for what it takes.
 func (s *schedule) help(ctx context.Context, cancel context.CancelCauseFunc) {
 	left := false
-	for run := s.take(); run != nil && ctx.Err() == nil; run = s.take() {
+	for run := s.take(cancel); run != nil && ctx.Err() == nil; run = s.take(cancel) {
 		s.work(ctx, cancel, run)
 		if left = s.d.budget.yield(s.threads); left {
 			break
@@ -122,7 +162,7 @@ func (s *schedule) help(ctx context.Context, cancel context.CancelCauseFunc) {
 }
 
 func (s *schedule) work(ctx context.Context, cancel context.CancelCauseFunc, run *seek.Run) {
-	out, err := s.d.decodeRun(ctx, run, s.px, s.threads, s.threads, run.Last == s.final, s.sink)
+	out, err := s.d.decodeRun(ctx, s.ahead, run, s.px, s.threads, s.threads, run.Last == s.final, s.sink)
 	if err != nil {
 		cancel(err)
 		return

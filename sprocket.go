@@ -67,9 +67,6 @@ type VideoOptions struct {
 	// Index is a stored index of the source, made by seek.Table.AppendIndex. With it nothing of the container is read, and Track,
 	// when not zero, must be the one that was indexed. A source that has changed since gives seek.ErrMismatch.
 	Index *seek.StoredIndex
-	// VerifyKeys takes from the packets themselves at which of them decoding can start, whatever the container says. Opening then reads the head of
-	// every packet. It is for files whose key flags lie (see seek.Verify), and needs no Index: one that was stored so has what was found.
-	VerifyKeys bool
 
 	// Backend decodes. Nil takes the first registered one that supports the track.
 	Backend codec.Backend
@@ -86,8 +83,9 @@ func Formats() []container.Format { return []container.Format{mp4.Format, mpegts
 
 // Open opens the video of a file, given its path or its http or https URL. Close closes the file too.
 //
-// Over HTTP the packets of a run are fetched together, 1 to 4 MiB in a request, and kept in a cache of 32 MiB. For other
-// options open the source with source.OpenRemote and call OpenVideo.
+// Over HTTP what a call needs is fetched ahead of it, up to 4 MiB in a request and 8 requests at once, and kept in a cache of 32 MiB. With
+// VideoOptions.Index, of a file that had a strong ETag, opening makes no request at all. For other options open the source with
+// source.OpenRemote and call OpenVideo.
 func Open(ctx context.Context, name string, o *VideoOptions) (*VideoDecoder, error) {
 	if source.IsURL(name) {
 		return openURL(ctx, name, o)
@@ -109,7 +107,11 @@ func Open(ctx context.Context, name string, o *VideoOptions) (*VideoDecoder, err
 }
 
 func openURL(ctx context.Context, url string, o *VideoOptions) (*VideoDecoder, error) {
-	r, err := source.OpenRemote(ctx, url, nil)
+	var opts source.RemoteOptions
+	if o != nil {
+		opts.HTTP.Expect = o.Index.Expect()
+	}
+	r, err := source.OpenRemote(ctx, url, &opts)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +120,7 @@ func openURL(ctx context.Context, url string, o *VideoOptions) (*VideoDecoder, e
 		_ = r.Close() // the first error is the one to report
 		return nil, err
 	}
-	d.owned, d.remote = r, r.HTTP
+	d.owned, d.remote = r, r
 	return d, nil
 }
 
@@ -131,9 +133,6 @@ func OpenVideo(ctx context.Context, src source.Source, o *VideoOptions) (*VideoD
 	}
 	if o.Native && (o.Layout != 0 || o.DType != 0 || o.Channels != 0 || o.Width != 0 || o.Height != 0) {
 		return nil, errors.New("sprocket: Native with a layout, dtype, channels or size")
-	}
-	if o.Index != nil && o.VerifyKeys {
-		return nil, errors.New("sprocket: VerifyKeys with an Index, which says itself where decoding can start")
 	}
 	if o.Width < 0 || o.Height < 0 || o.Workers < 0 || o.Threads < 0 || o.CacheBytes < 0 {
 		return nil, errors.New("sprocket: negative size, workers, threads or cache")
@@ -181,12 +180,7 @@ func (d *VideoDecoder) open(ctx context.Context) error {
 		}
 	}
 	if d.index == nil {
-		if d.opts.VerifyKeys {
-			d.index, _, err = seek.BuildVerified(ctx, d.demuxer, d.track, nil)
-		} else {
-			d.index, err = seek.Build(ctx, d.demuxer, d.track)
-		}
-		if err != nil {
+		if d.index, err = seek.Build(ctx, d.demuxer, d.track); err != nil {
 			return err
 		}
 		d.info = &d.demuxer.Tracks()[d.track] // a demuxer may know more once it has listed

@@ -22,7 +22,7 @@ type VideoDecoder struct {
 	opts    VideoOptions
 	src     *source.Counter
 	owned   io.Closer
-	remote  *source.HTTP      // what Open opened for a URL, or nil
+	remote  *source.Remote    // what Open opened for a URL, or nil
 	ahead   source.Prefetcher // below src; nil where the source gains nothing from it
 	demuxer container.SeekableDemuxer
 	track   int

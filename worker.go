@@ -19,6 +19,7 @@ type worker struct {
 	consumer    consumer
 	emit        func(codec.VideoFrame) error // consumer.emit, made once
 	share       int                          // what is taken of the budget for it
+	ahead       *lookahead                   // of the call; nil where there is none
 
 	trail
 	warm   bool // the decoder is where trail ends: it can go on
@@ -178,7 +179,7 @@ func (d *VideoDecoder) openDecoder(ctx context.Context, description, threads int
 // rest keeps a worker for the next call: a warm one as it is, others reset.
 // A worker that cannot be reset, or is one too many, is closed.
 func (d *VideoDecoder) rest(w *worker) {
-	w.consumer, w.share = nil, 0
+	w.consumer, w.share, w.ahead = nil, 0, nil
 	if w.dec == nil {
 		d.forget()
 		return

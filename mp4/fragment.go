@@ -19,7 +19,8 @@ import (
 //
 // The walk reads one window for each fragment, from the end of one media data box to the header of the next: one read, of
 // about as many bytes as the headers before had (it adapts between 2 KiB and 1 MiB), and two where a fragment's headers are
-// longer. Where media data is shorter than a window, one read serves several fragments. Media data is never read.
+// longer. Where media data is shorter than a window, one read serves several fragments. Media data is never read but, of a source
+// where reads take a while, what is no more than a hole: see fetchHeaders.
 //
 // Whoever lists first walks; others wait for it or for the end of their own context. A walk that is cancelled, or whose
 // source fails, goes on from the same place at the next call.
@@ -55,6 +56,10 @@ type walk struct {
 	window    int64   // bytes to read for the next one's
 	expected  []int64 // where segment indices say that media begins
 	disagrees bool    // and none did
+
+	headers headers // of fragments that are fetched ahead
+	stride  int64   // from the fragment before the last to the last
+	last    int64   // where the last fragment begins
 }
 
 // mayBeFragmented says whether to look for movie fragments: where the movie box says there may be some, 8.8.1, where one was seen,
@@ -82,7 +87,8 @@ func (o *opener) newWalk(mv *movie, traks []*trak, tracks []container.Track, inU
 	if o.fragment >= 0 {
 		w.off = o.fragment
 	}
-	w.start = w.off
+	w.start, w.last = w.off, w.off
+	w.headers.from = source.PrefetcherOf(o.src)
 	if b := o.rest.at(w.off); len(b) > 0 {
 		w.v = view{w.off, clone(b)}
 	}
@@ -139,7 +145,7 @@ func (d *Demuxer) complete(ctx context.Context) error {
 	w.f.warnBeyond()
 	d.state.Store(w.finish(d.state.Load()))
 	w.done.Store(true)
-	w.v, w.f, w.traks, w.tables, w.samples, w.expected = view{}, nil, nil, nil, nil, nil
+	w.v, w.f, w.traks, w.tables, w.samples, w.expected, w.headers = view{}, nil, nil, nil, nil, nil, headers{}
 	return nil
 }
 
@@ -180,6 +186,7 @@ func (w *walk) step(ctx context.Context) error {
 	case "moof":
 		path := fmt.Sprintf("moof[%d]", w.fragments)
 		w.fragments++
+		w.stride, w.last = w.off-w.last, w.off
 		if h.size > w.o.limits.HeaderBytes {
 			w.o.warn(path, w.off, fmt.Errorf("%w: box of %d bytes", container.ErrLimit, h.size))
 			break
@@ -224,6 +231,9 @@ func (w *walk) bytes(ctx context.Context, n int64) ([]byte, error) {
 	b := w.v.at(w.off)
 	if int64(len(b)) >= n {
 		return b, nil
+	}
+	if err := w.fetchHeaders(ctx); err != nil {
+		return nil, w.o.located(fmt.Sprintf("moof[%d]", w.fragments), w.off, err)
 	}
 	// What is allocated never runs far ahead of what the source really gave.
 	buf := w.v.b[:copy(w.v.b, b)]

@@ -108,6 +108,11 @@ func (o *opener) findMovie(ctx context.Context, head []byte) (box, error) {
 		}
 		b := v.at(off)
 		if len(b) < 16 && off+int64(len(b)) < o.size {
+			if off > 0 {
+				if err := o.fetchTail(ctx, off); err != nil {
+					return box{}, fail("", off, err)
+				}
+			}
 			b = make([]byte, min(window, o.size-off))
 			k, err := source.ReadSome(ctx, o.src, b, off)
 			if err != nil {

@@ -16,13 +16,9 @@ type CacheOptions struct {
 	BlockSize int
 	// Budget is how many bytes are kept. What is being read comes on top. A read of more goes past the cache. Zero means 32 MiB.
 	Budget int64
-	// Tail is how close to its end, in bytes, the source is read through to it by reads of 32 KiB and more, but of its head: where a container has
-	// its tables at the end, the first look at them then fetches them. Zero means it is not.
-	Tail int64
+	// Ahead says how far the cache likes to be told what comes. Zero fields mean 8 ranges at once, half of Budget, and holes of 64 KiB.
+	Ahead Ahead
 }
-
-// tailRead is how large a read must be to be read through to the end.
-const tailRead = 32 << 10
 
 // CacheStats says how well a cache did.
 type CacheStats struct {
@@ -30,12 +26,6 @@ type CacheStats struct {
 	Misses int64 `json:"misses"` // blocks that were not, those that Prefetch asked for included
 	Reads  int64 `json:"reads"`  // of the source below
 	Bytes  int64 `json:"bytes"`  // they returned
-}
-
-// Prefetcher is implemented by sources that gain from knowing what will be read.
-type Prefetcher interface {
-	// Prefetch makes reads of the n bytes at off fast, in as few reads of what lies below as it can. Bytes beyond the end are ignored.
-	Prefetch(ctx context.Context, off, n int64) error
 }
 
 // Cache keeps blocks of the source below, the least recently used ones no longer than its budget allows. It is safe for concurrent use.
@@ -47,7 +37,7 @@ type Cache struct {
 	size   int64
 	block  int64
 	budget int64
-	tail   int64
+	ahead  Ahead
 
 	mu     sync.Mutex
 	blocks map[int64]*block // by number
@@ -79,8 +69,11 @@ func NewCache(src Source, o *CacheOptions) *Cache {
 	}
 	orDefault(&opts.BlockSize, 64<<10)
 	orDefault(&opts.Budget, 32<<20)
+	orDefault(&opts.Ahead.Requests, 8)
+	orDefault(&opts.Ahead.Bytes, opts.Budget/2)
+	orDefault(&opts.Ahead.Hole, 64<<10)
 	return &Cache{
-		src: src, size: src.Size(), block: int64(max(opts.BlockSize, 1)), budget: opts.Budget, tail: opts.Tail,
+		src: src, size: src.Size(), block: int64(max(opts.BlockSize, 1)), budget: opts.Budget, ahead: opts.Ahead,
 		blocks: map[int64]*block{},
 	}
 }
@@ -107,7 +100,7 @@ func (c *Cache) ReadAtContext(ctx context.Context, p []byte, off int64) (int, er
 		}
 		return k, err
 	}
-	k, err := c.read(ctx, off, n, p[:n], n >= tailRead && off > 0)
+	k, err := c.read(ctx, off, n, p[:n])
 	if err == nil && k < int64(len(p)) {
 		err = io.EOF
 	}
@@ -119,17 +112,17 @@ func (c *Cache) Prefetch(ctx context.Context, off, n int64) error {
 	if off < 0 || off >= c.size {
 		return nil
 	}
-	_, err := c.read(ctx, off, min(n, c.size-off, c.budget/2), nil, false)
+	_, err := c.read(ctx, off, min(n, c.size-off, c.budget/2), nil)
 	return err
 }
 
+// Ahead returns what the options say.
+func (c *Cache) Ahead() Ahead { return c.ahead }
+
 // read brings n bytes at off into the cache, and into p unless that is nil. It returns how many there were.
-func (c *Cache) read(ctx context.Context, off, n int64, p []byte, through bool) (int64, error) {
+func (c *Cache) read(ctx context.Context, off, n int64, p []byte) (int64, error) {
 	end := off + n
 	last := (end - 1) / c.block
-	if through && c.size-off <= c.tail {
-		last = (c.size - 1) / c.block
-	}
 	for pos := off; pos < end; {
 		if err := ctx.Err(); err != nil {
 			return pos - off, err

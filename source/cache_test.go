@@ -112,28 +112,21 @@ func TestCacheForgetsTheLeastRecentlyUsed(t *testing.T) {
 	}
 }
 
-func TestCachePrefetchAndTail(t *testing.T) {
+func TestCachePrefetch(t *testing.T) {
 	s := &slow{data: noise(200_000)}
-	c := NewCache(s, &CacheOptions{BlockSize: 1000, Tail: 100_000})
-	small := NewCache(&slow{data: s.data[:90_000]}, &CacheOptions{BlockSize: 1000, Tail: 100_000})
-	if wantBytes(t, small, s.data, 0, 40_000); small.Stats().Bytes != 40_000 {
-		t.Errorf("the head of a small source took %+v", small.Stats())
-	}
-	for _, r := range [][2]int64{{500, 9_000}, {199_990, 1000}, {300_000, 5}, {-5, 10}} {
+	c := NewCache(s, &CacheOptions{BlockSize: 1000, Budget: 40_000})
+	for _, r := range [][2]int64{{500, 9_000}, {199_990, 1000}, {300_000, 5}, {-5, 10}, {100_000, 90_000}} {
 		if err := c.Prefetch(t.Context(), r[0], r[1]); err != nil {
 			t.Fatal(err)
 		}
 	}
 	wantBytes(t, c, s.data, 700, 8000)
-	if got, want := s.took(), [][2]int64{{0, 10_000}, {199_000, 1000}}; !slices.Equal(got, want) {
+	wantBytes(t, c, s.data, 199_500, 500)
+	if got, want := s.took(), [][2]int64{{0, 10_000}, {199_000, 1000}, {100_000, 20_000}}; !slices.Equal(got, want) {
 		t.Errorf("reads %v, want %v", got, want)
 	}
-	wantBytes(t, c, s.data, 50_000, 40_000)
-	wantBytes(t, c, s.data, 110_000, 2_000)
-	wantBytes(t, c, s.data, 120_000, 32<<10)
-	wantBytes(t, c, s.data, 190_000, 10_000)
-	if got, want := s.took(), [][2]int64{{50_000, 40_000}, {110_000, 2000}, {120_000, 79_000}}; !slices.Equal(got, want) {
-		t.Errorf("reads %v, want %v", got, want)
+	if got, want := c.Ahead(), (Ahead{8, 20_000, 64 << 10}); got != want {
+		t.Errorf("Ahead() = %+v, want %+v", got, want)
 	}
 	if p := PrefetcherOf(Count(Count(c))); p != Prefetcher(c) {
 		t.Errorf("PrefetcherOf = %v, want the cache below the counters", p)

@@ -5,26 +5,35 @@ import (
 	"strings"
 )
 
-// Remote is a file on a server behind a cache that is set up for media: small blocks, so that hardly a byte is read that is not
-// wanted, and tables at the end of the file fetched at the first look. It is safe for concurrent use.
+// Remote is a file on a server behind a cache that is set up for media: the blocks are small, so that hardly a byte is read that is
+// not wanted. It is safe for concurrent use.
 type Remote struct {
 	*Cache
 	// HTTP is the source below. Its Stats tell the requests.
 	HTTP *HTTP
 }
 
-const (
-	remoteBlock = 4 << 10
-	remoteTail  = 1 << 20
-)
+// RemoteOptions say how a remote file is read and kept. The zero value is the default, and so is nil.
+type RemoteOptions struct {
+	HTTP HTTPOptions
+	// Cache is how many bytes are kept. Zero means 32 MiB.
+	Cache int64
+	// Ahead bounds what a call fetches before it is needed. Zero fields mean 8 requests, half of Cache, and holes of 64 KiB.
+	Ahead Ahead
+}
+
+const remoteBlock = 1 << 10
 
 // OpenRemote opens the file at an http or https URL.
-func OpenRemote(ctx context.Context, url string, o *HTTPOptions) (*Remote, error) {
-	h, err := OpenHTTP(ctx, url, o)
+func OpenRemote(ctx context.Context, url string, o *RemoteOptions) (*Remote, error) {
+	if o == nil {
+		o = &RemoteOptions{}
+	}
+	h, err := OpenHTTP(ctx, url, &o.HTTP)
 	if err != nil {
 		return nil, err
 	}
-	return &Remote{NewCache(h, &CacheOptions{BlockSize: remoteBlock, Tail: remoteTail}), h}, nil
+	return &Remote{NewCache(h, &CacheOptions{BlockSize: remoteBlock, Budget: o.Cache, Ahead: o.Ahead}), h}, nil
 }
 
 // Close closes the source below.
@@ -34,18 +43,4 @@ func (r *Remote) Close() error { return r.HTTP.Close() }
 func IsURL(name string) bool {
 	scheme, _, ok := strings.Cut(name, "://")
 	return ok && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
-}
-
-// PrefetcherOf returns what can be told what will be read of src: src itself, or what its counters count. It is nil where nothing
-// gains from it.
-func PrefetcherOf(src Source) Prefetcher {
-	for {
-		c, ok := src.(*Counter)
-		if !ok {
-			break
-		}
-		src = c.src
-	}
-	p, _ := src.(Prefetcher) // nil is the answer then
-	return p
 }
