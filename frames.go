@@ -246,13 +246,5 @@ func (d *VideoDecoder) newFrame(f seek.Frame, v codec.VideoFrame) (*Frame, error
 
 // newPixels converts a picture into a tensor of its own.
 func (d *VideoDecoder) newPixels(v codec.VideoFrame) (*tensor.Tensor, error) {
-	if d.opts.Native {
-		raw, err := v.AppendRaw(nil)
-		if err != nil {
-			return nil, err
-		}
-		return tensor.FromBytes(raw, tensor.Uint8, len(raw))
-	}
-	t := tensor.New(d.opts.DType, d.pixels.Shape(v.Size())...)
-	return t, v.Convert(t, &d.pixels)
+	return newPixels(v, d.opts.Native, &d.pixels)
 }

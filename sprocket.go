@@ -131,11 +131,8 @@ func OpenVideo(ctx context.Context, src source.Source, o *VideoOptions) (*VideoD
 	if o == nil {
 		o = &VideoOptions{}
 	}
-	if o.Native && (o.Layout != 0 || o.DType != 0 || o.Channels != 0 || o.Width != 0 || o.Height != 0) {
-		return nil, errors.New("sprocket: Native with a layout, dtype, channels or size")
-	}
-	if o.Width < 0 || o.Height < 0 || o.Workers < 0 || o.Threads < 0 || o.CacheBytes < 0 {
-		return nil, errors.New("sprocket: negative size, workers, threads or cache")
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	start := time.Now()
 	d := &VideoDecoder{opts: *o, src: source.Count(src), ahead: source.PrefetcherOf(src)}
