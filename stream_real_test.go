@@ -70,6 +70,9 @@ func compareStream(t testing.TB, name string, data []byte, o *sprocket.VideoOpti
 
 // The frames of a stream are those of a file, to the bit.
 func TestStreamEqualsFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes many clips")
+	}
 	x264 := []string{"-c:v", "libx264", "-preset", "veryfast", "-g", "12", "-sc_threshold", "0"}
 	with := func(args ...string) []string { return append(x264[:len(x264):len(x264)], args...) }
 	fragmented := []string{"-movflags", "+frag_keyframe+empty_moov+default_base_moof"}
