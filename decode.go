@@ -77,7 +77,9 @@ func (d *VideoDecoder) feedOne(ctx context.Context, w *worker, info container.Pa
 		return nil
 	}
 	w.consumer.feeding(info.N)
-	w.entered(info.N)
+	if !d.index.NoFrame(info.N) {
+		w.entered(info.N)
+	}
 	err := w.dec.Decode(ctx, &w.packet, w.emit)
 	if errors.Is(err, codec.ErrDecode) {
 		w.left(info.N)

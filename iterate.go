@@ -132,7 +132,7 @@ func (l *linear) deliver() error {
 		if err != nil {
 			return err
 		}
-		if f.Packet > l.fed {
+		if f.Last() > l.fed {
 			return nil
 		}
 		if !l.w.settled(f.Packet) {
@@ -144,6 +144,7 @@ func (l *linear) deliver() error {
 		}
 		delete(l.pending, f.N)
 		delete(l.errs, f.Packet)
+		delete(l.errs, f.Last())
 		if out.err != nil && !l.yield(nil, frameError(f, out.err)) || out.err == nil && !l.yield(out.frame, nil) {
 			return errStopped
 		}
@@ -159,7 +160,11 @@ type verdict struct {
 // judge decides what to deliver for f: its picture, or why there is none.
 func (l *linear) judge(f seek.Frame) (verdict, error) {
 	out := l.pending[f.N]
-	switch err := l.errs[f.Packet]; {
+	err := l.errs[f.Packet]
+	if second := l.errs[f.Last()]; second != nil && !l.d.opts.KeepDamaged {
+		out, err = nil, second
+	}
+	switch {
 	case out == nil && err != nil:
 		return verdict{err: err}, nil
 	case out == nil:

@@ -172,8 +172,18 @@ func (j *job) find(packet int64) (int, bool) {
 }
 
 func (j *job) wants(packet int64) bool {
-	_, ok := j.find(packet)
+	_, ok := j.takes(packet)
 	return ok
+}
+
+// takes returns the index in run.Frames of the frame that a packet, be it of its second field, is of.
+func (j *job) takes(packet int64) (int, bool) {
+	i, ok := j.find(packet)
+	if !ok && packet > 0 {
+		i, ok = j.find(packet - 1)
+		ok = ok && j.run.Frames[i].Last() == packet
+	}
+	return i, ok
 }
 
 func (j *job) feeding(int64) {}
@@ -182,7 +192,7 @@ func (j *job) enough() bool { return j.left == 0 && j.w.settled(j.run.Last) }
 
 func (j *job) failed(packet int64, err error) {
 	j.bad = append(j.bad, packet)
-	if i, ok := j.find(packet); ok {
+	if i, ok := j.takes(packet); ok {
 		j.fail(i, err)
 	}
 }

@@ -13,8 +13,8 @@ import (
 // Build lists every packet of a track and returns its exact index.
 //
 // Frames are ordered by PTS, equal ones by decode order. Discarded packets are no frames. Neither are the leading pictures of a
-// stream that begins with an open key packet: no decoder can decode them. To tell those, and only where there are candidates,
-// Build reads the first bytes of a few packets.
+// stream that begins with an open key packet: no decoder can decode them; nor is the second field of a frame of H.264 whose fields have packets of
+// their own. To tell those, and only where there are candidates, Build reads the first bytes of a few packets, and of such a stream of fields of all.
 func Build(ctx context.Context, d container.SeekableDemuxer, track int) (*Table, error) {
 	return buildCorrected(ctx, d, track, nil)
 }
@@ -52,6 +52,9 @@ func list(ctx context.Context, d container.SeekableDemuxer, track int, correct f
 		b.add(&info)
 	}
 	if err := t.dropUndecodable(ctx, &b); err != nil {
+		return nil, nil, err
+	}
+	if err := t.dropFields(ctx, &b); err != nil {
 		return nil, nil, err
 	}
 	return t, &b, nil

@@ -54,6 +54,7 @@ func (k Kind) String() string {
 type Frame struct {
 	N        int             // number in presentation order, from 0
 	Packet   int64           // PacketInfo.N of its packet
+	More     int             // packets right behind Packet that it takes too: 1 when its second field has one of its own
 	PTS      container.Ticks //
 	Duration container.Ticks // until the next frame starts; of the last one, what its packet tells
 	Key      bool            // its packet is a key packet
@@ -61,6 +62,9 @@ type Frame struct {
 	// Estimated says that N was not counted: it is where the frame should be, by its time.
 	Estimated bool
 }
+
+// Last returns the number of the last packet that the frame takes.
+func (f *Frame) Last() int64 { return f.Packet + int64(f.More) }
 
 // Index answers which frames there are and where decoding must begin. It is safe for concurrent use.
 //

@@ -24,7 +24,7 @@ type StoredIndex struct {
 	offsets  []int32 // PTS less DTS; nil when all are 0
 	sizes    []uint32
 	spans    []uint32 // nil when all are 0
-	flags    []uint8
+	flags    []uint16
 	extra    []int32 // duration less the step of DTS to the packet; nil when all are alike
 	extraAll int64   // what they are then
 	descs    []uint16
@@ -106,7 +106,7 @@ func (s *StoredIndex) fill(cols *[numFields]values) error {
 		pos.Append(p.Pos)
 		dts.Append(int64(p.DTS))
 		s.sizes = append(s.sizes, uint32(p.Size))
-		s.flags = append(s.flags, uint8(v[fieldFlags]))
+		s.flags = append(s.flags, uint16(v[fieldFlags]))
 		s.spans = sparse(s.spans, int(n), uint32(p.Span), 0)
 		s.offsets = sparse(s.offsets, int(n), int32(off), 0)
 		if n == 0 {

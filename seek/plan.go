@@ -68,7 +68,7 @@ func (p *planner) add(ctx context.Context, x Index, f Frame, cut *Run) error {
 	if err != nil {
 		return err
 	}
-	p.runs = append(p.runs, Run{Start: start, Last: f.Packet, Frames: []Frame{f}})
+	p.runs = append(p.runs, Run{Start: start, Last: f.Last(), Frames: []Frame{f}})
 	if cut == nil || cut.Start.N != start.N {
 		p.runs = joinLast(p.runs)
 	}
@@ -77,7 +77,7 @@ func (p *planner) add(ctx context.Context, x Index, f Frame, cut *Run) error {
 
 func (r *Run) take(f Frame) {
 	r.Frames = append(r.Frames, f)
-	r.Last = max(r.Last, f.Packet)
+	r.Last = max(r.Last, f.Last())
 }
 
 // reaches says whether f can be had by decoding on, without first asking where decoding could start anew:

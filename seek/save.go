@@ -107,6 +107,7 @@ const (
 	flagStart  // a key packet whose bytes were read: decoding can start there
 	flagNoStart
 	flagCorrupt
+	flagSecond // the second field of the frame that the packet before it begins: not a frame
 	numFlags
 )
 
@@ -171,6 +172,9 @@ func (t *Table) flags(ctx context.Context, info container.PacketInfo) (int64, er
 	}
 	if _, hidden := t.hidden[uint32(info.N)]; hidden {
 		f |= flagHidden
+	}
+	if t.second(info.N) {
+		f |= flagSecond
 	}
 	if !info.Key {
 		return f, nil

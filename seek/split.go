@@ -53,7 +53,7 @@ func (r *Run) split(ctx context.Context, x Index, size int64) ([]Run, error) {
 				first, piece = i, Run{Start: start, Last: -1}
 			}
 		}
-		piece.Last = max(piece.Last, f.Packet)
+		piece.Last = max(piece.Last, f.Last())
 	}
 	piece.Frames = r.Frames[first:]
 	return append(out, piece), nil

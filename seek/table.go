@@ -31,6 +31,8 @@ type Table struct {
 
 	hidden map[uint32]struct{} // packets that cannot be decoded and are no frames: a few leading pictures
 
+	fields []uint32 // packets that hold the second field of a frame, in order
+
 	verified bool // starts says of all key packets at which decoding cannot start that it cannot
 
 	mu     sync.Mutex
@@ -62,7 +64,7 @@ func (t *Table) Timebase() container.Timebase { return t.tb }
 
 // Bytes returns the memory the table holds, without the demuxer's.
 func (t *Table) Bytes() int {
-	return t.pts.Bytes() + t.keyPTS.Bytes() + 4*cap(t.order) + 4*cap(t.keys)
+	return t.pts.Bytes() + t.keyPTS.Bytes() + 4*cap(t.order) + 4*cap(t.keys) + 4*cap(t.fields)
 }
 
 // Frame returns frame n.
@@ -78,6 +80,9 @@ func (t *Table) Frame(n int) (Frame, error) {
 		f.Duration = container.Ticks(t.pts.At(n+1)) - f.PTS
 	}
 	f.Key = t.isKey(f.Packet)
+	if t.fields != nil && t.second(f.Packet+1) {
+		f.More = 1
+	}
 	return f, nil
 }
 
