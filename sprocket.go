@@ -67,6 +67,9 @@ type VideoOptions struct {
 	// Index is a stored index of the source, made by seek.Table.AppendIndex. With it nothing of the container is read, and Track,
 	// when not zero, must be the one that was indexed. A source that has changed since gives seek.ErrMismatch.
 	Index *seek.StoredIndex
+	// VerifyKeys takes from the packets themselves at which of them decoding can start, whatever the container says. Opening then reads the head of
+	// every packet. It is for files whose key flags lie (see seek.Verify), and needs no Index: one that was stored so has what was found.
+	VerifyKeys bool
 
 	// Backend decodes. Nil takes the first registered one that supports the track.
 	Backend codec.Backend
@@ -177,7 +180,12 @@ func (d *VideoDecoder) open(ctx context.Context) error {
 		}
 	}
 	if d.index == nil {
-		if d.index, err = seek.Build(ctx, d.demuxer, d.track); err != nil {
+		if d.opts.VerifyKeys {
+			d.index, _, err = seek.BuildVerified(ctx, d.demuxer, d.track, nil)
+		} else {
+			d.index, err = seek.Build(ctx, d.demuxer, d.track)
+		}
+		if err != nil {
 			return err
 		}
 		d.info = &d.demuxer.Tracks()[d.track] // a demuxer may know more once it has listed

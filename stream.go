@@ -128,6 +128,9 @@ func (o *VideoOptions) check() error {
 	if o.Native && (o.Layout != 0 || o.DType != 0 || o.Channels != 0 || o.Width != 0 || o.Height != 0) {
 		return errors.New("sprocket: Native with a layout, dtype, channels or size")
 	}
+	if o.Index != nil && o.VerifyKeys {
+		return errors.New("sprocket: VerifyKeys with an Index, which says itself where decoding can start")
+	}
 	if o.Width < 0 || o.Height < 0 || o.Workers < 0 || o.Threads < 0 || o.CacheBytes < 0 {
 		return errors.New("sprocket: negative size, workers, threads or cache")
 	}

@@ -24,7 +24,7 @@ type framesFlags struct {
 
 	output, size, layout, dtype, index string
 	track, workers                     int
-	stats                              bool
+	stats, verify                      bool
 }
 
 // selectors are the flags that say which frames. Exactly one must be given.
@@ -77,6 +77,7 @@ is being shown then. Nothing is written when a frame fails, but into a DIR go th
 	fs.StringVar(&f.layout, "layout", "nchw", "order of the axes of a tensor: nchw or nhwc")
 	fs.StringVar(&f.dtype, "dtype", "uint8", "elements of a tensor: uint8, or float32 from 0 to 1")
 	fs.StringVar(&f.index, "index", "", "open with the index in `FILE`, made by \"sprocket index\", instead of the file's own tables")
+	fs.BoolVar(&f.verify, "verify-keys", false, "read the head of every packet, to see at which decoding can start")
 	fs.IntVar(&f.workers, "workers", 0, "decoders at work at once (default: one a processor)")
 	fs.BoolVar(&f.stats, "stats", false, "say at the end what it cost, on standard error")
 	for name, values := range map[string][]string{"layout": {"nchw", "nhwc"}, "dtype": {"uint8", "float32"}} {
@@ -127,7 +128,7 @@ func (f *framesFlags) job(cmd *cobra.Command) (*framesJob, error) {
 			return nil, usagef("--%s is for .npy and .safetensors only", name)
 		}
 	}
-	j.options = sprocket.VideoOptions{Track: f.track, Workers: 1}
+	j.options = sprocket.VideoOptions{Track: f.track, Workers: 1, VerifyKeys: f.verify}
 	o := &j.options
 	if f.size != "" {
 		if o.Width, o.Height, err = parseSize(f.size); err != nil {
@@ -150,6 +151,9 @@ func (f *framesFlags) job(cmd *cobra.Command) (*framesJob, error) {
 	}
 	if !j.kind.tensor() {
 		o.Layout = tensor.NHWC
+	}
+	if f.index != "" && f.verify {
+		return nil, usagef("--verify-keys with --index: verify when it is made, with \"sprocket index --verify-keys\"")
 	}
 	if f.index != "" {
 		if o.Index, err = loadIndex(f.index); err != nil {

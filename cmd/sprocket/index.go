@@ -15,6 +15,7 @@ import (
 type indexFlags struct {
 	output, format string
 	track          int
+	verify         bool
 }
 
 func newIndex() *cobra.Command {
@@ -45,6 +46,7 @@ file it was made of by its size, its time, and its first 64 KiB; a file that has
 	fs := cmd.Flags()
 	fs.StringVarP(&f.output, "output", "o", "", "where to: `FILE`")
 	fs.IntVar(&f.track, "track", 0, "the track with this `ID` (default: the default video track)")
+	fs.BoolVar(&f.verify, "verify-keys", false, "read the head of every packet, to see at which decoding can start")
 	fs.StringVar(&f.format, "format", "sprocket", "form of the index: sprocket or torchcodec")
 	if err := cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"sprocket", "torchcodec"}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag is defined above
@@ -101,7 +103,13 @@ func (f *indexFlags) choose(tracks []container.Track) (int, error) {
 }
 
 func (f *indexFlags) build(ctx context.Context, m *media, track int) ([]byte, error) {
-	table, err := seek.Build(ctx, m.demuxer, track)
+	var table *seek.Table
+	var err error
+	if f.verify {
+		table, _, err = seek.BuildVerified(ctx, m.demuxer, track, nil)
+	} else {
+		table, err = seek.Build(ctx, m.demuxer, track)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -15,19 +15,20 @@ import (
 )
 
 func newInspect() *cobra.Command {
-	var asJSON bool
+	var asJSON, verify bool
 	cmd := &cobra.Command{
 		Use:   "inspect SOURCE",
 		Short: "Tell what is in a media file and what it costs to get at it",
 		Long: "Inspect lists the tracks, their codecs, times, rates and GOP structure, the index and what it cost to build,\n" +
-			"and the faults of the file. It reads the container's tables and the first bytes of a few key packets; it decodes nothing.",
+			"and the faults of the file. It reads the container's tables and the first bytes of a few key packets, with --verify those of all\n" +
+			"packets of video; it decodes nothing.",
 		Args: oneSource,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := openMedia(cmd.Context(), args[0], cmd.InOrStdin(), nil)
 			if err != nil {
 				return err
 			}
-			r, err := inspect(cmd.Context(), m)
+			r, err := inspect(cmd.Context(), m, verify)
 			if err != nil {
 				_ = m.Close() // the first error is the one to report
 				return about(args[0], err)
@@ -50,6 +51,7 @@ func newInspect() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	cmd.Flags().BoolVar(&verify, "verify", false, "read the head of every packet of video, to see whether the file tells the truth about it")
 	return cmd
 }
 
@@ -64,13 +66,13 @@ func (r *report) fault() error {
 }
 
 // inspect looks at all tracks. What is wrong with one track is in its report; err is what stopped the work.
-func inspect(ctx context.Context, m *media) (*report, error) {
+func inspect(ctx context.Context, m *media, verify bool) (*report, error) {
 	r := &report{
 		Source: printable(m.name), Bytes: m.Size(), Format: m.format,
 		Open: cost{m.opened, m.took.Seconds()}, Tracks: []trackReport{}, Warnings: []string{},
 	}
 	for i := range m.demuxer.Tracks() {
-		t, err := m.inspectTrack(ctx, i)
+		t, err := m.inspectTrack(ctx, i, verify)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +96,7 @@ func inspect(ctx context.Context, m *media) (*report, error) {
 	return r, nil
 }
 
-func (m *media) inspectTrack(ctx context.Context, track int) (trackReport, error) {
+func (m *media) inspectTrack(ctx context.Context, track int, verify bool) (trackReport, error) {
 	// The index first: a demuxer that lists at the first question reads for it.
 	before, start := m.Counts(), time.Now()
 	x, indexErr := seek.Build(ctx, m.demuxer, track)
@@ -126,6 +128,17 @@ func (m *media) inspectTrack(ctx context.Context, track int) (trackReport, error
 		r.GOP = &s.gop
 		r.GOP.Keys = m.lookAtKeys(ctx, track, s.lookAt)
 		r.GOP.Structure = structure(s, &r.GOP.Keys)
+	}
+	var keys *keyReport
+	if r.GOP != nil {
+		keys = &r.GOP.Keys
+	}
+	r.Lints = lints(t, s, x, keys)
+	if verify {
+		r.Verify, err = m.verify(ctx, track)
+		if e := r.note(ctx, err); e != nil {
+			return r, e
+		}
 	}
 	return r, ctx.Err()
 }
@@ -215,12 +228,16 @@ func (m *media) lookAtKeys(ctx context.Context, track int, keys []container.Pack
 		head := info
 		head.Size = min(head.Size, keyHead)
 		err := m.demuxer.Read(ctx, track, head, &p)
-		class := bitstream.Inspect(d, p.Data).Class
-		if err == nil && class == bitstream.Short {
+		b := bitstream.Inspect(d, p.Data)
+		if err == nil && b.Class == bitstream.Short {
 			err = m.demuxer.Read(ctx, track, info, &p)
-			class = bitstream.Inspect(d, p.Data).Class
+			b = bitstream.Inspect(d, p.Data)
 		}
+		class := b.Class
 		r.Count++
+		if err == nil && class != bitstream.IDR && class != bitstream.NotKey && (b.RecoveryFrames > 0 || info.Roll != 0) {
+			r.Slow++
+		}
 		switch {
 		case err != nil:
 			r.Unreadable++
@@ -244,7 +261,7 @@ func (m *media) lookAtKeys(ctx context.Context, track int, keys []container.Pack
 func structure(s *scan, k *keyReport) string {
 	sure := k.Count - k.Unknown - k.Unreadable
 	switch {
-	case s.keys == s.packets:
+	case s.keys == s.packets && k.NotKey == 0:
 		return "intra"
 	case sure == 0 || k.NotKey > 0:
 		return "unknown"

@@ -82,6 +82,12 @@ func (r *trackReport) appendText(b []byte) []byte {
 		f.add("index", x.Kind, "built in "+formatElapsed(x.Cost.elapsed()), x.Cost.reads(),
 			fmt.Sprintf("%s in memory (%.1f a packet)", formatBytes(int64(x.Bytes)), x.BytesPerPacket))
 	}
+	for _, l := range r.Lints {
+		f.add("lint", l)
+	}
+	if r.Verify != nil {
+		r.Verify.addText(&f)
+	}
 	if e := r.Encryption; e != nil {
 		f.add("encrypted", e.Scheme, prefixed("key ", e.KeyID))
 	}

@@ -88,6 +88,9 @@ type trackReport struct {
 	GOP    *gopReport   `json:"gop,omitempty"`
 	Index  *indexReport `json:"index,omitempty"`
 
+	Lints  []string      `json:"lints,omitempty"`  // what is odd in the tables of a video, or in the key packets looked at
+	Verify *verifyReport `json:"verify,omitempty"` // with --verify
+
 	sizes []int64 // mean packet size over the track, for drawing
 }
 
@@ -185,6 +188,7 @@ type keyReport struct {
 	IDR        int  `json:"idr"`
 	Open       int  `json:"open"`
 	Recovery   int  `json:"recovery"`
+	Slow       int  `json:"slow"` // of all: pictures are right only some packets later
 	NotKey     int  `json:"not_key"`
 	Unknown    int  `json:"unknown"`
 	Unreadable int  `json:"unreadable"`

@@ -21,6 +21,11 @@ type scan struct {
 	tellsDisposable               bool
 	bytes                         int64
 
+	back, firstBack     int64           // packets whose decode time is before that of the packet before
+	noTime, firstNoTime int64           // packets of no duration, but the last
+	last                container.Ticks // decode time of the packet before
+	pendingNoTime       bool
+
 	gop       gopReport
 	open      gopInProgress
 	previous  gopInProgress
@@ -73,6 +78,7 @@ func (s *scan) add(p *container.PacketInfo) {
 	if p.Disposable == container.Unneeded {
 		s.disposable++
 	}
+	s.addTime(p)
 	pts := p.PTS
 	if pts == container.NoTicks {
 		pts = p.DTS
@@ -102,6 +108,21 @@ func (s *scan) add(p *container.PacketInfo) {
 		s.gop.MaxPackets = max(s.gop.MaxPackets, p.N-from.n+1)
 		s.gop.MaxBytes = max(s.gop.MaxBytes, s.bytes-from.offset)
 	}
+}
+
+// addTime counts decode times that go back, and packets of no duration. The last one's is often not told.
+func (s *scan) addTime(p *container.PacketInfo) {
+	if s.packets > 1 && p.DTS < s.last {
+		if s.back++; s.back == 1 {
+			s.firstBack = p.N
+		}
+	}
+	if s.pendingNoTime {
+		if s.noTime++; s.noTime == 1 {
+			s.firstNoTime = p.N - 1
+		}
+	}
+	s.last, s.pendingNoTime = p.DTS, p.Duration == 0
 }
 
 // addOrder counts how many packets before this one are presented after it.

@@ -32,6 +32,7 @@ type Track struct {
 
 	Entries [][]byte // sample entries; one of VideoEntry or AudioEntry
 
+	Data     [][]byte // the samples; nil: Sizes or Constant says how many bytes of a pattern each has
 	Sizes    []uint32 // bytes of each sample
 	Constant uint32   // when not 0, every sample has so many bytes, and Count says how many there are
 	Count    uint32
@@ -65,6 +66,14 @@ func Pattern(track, n, i int) byte { return byte(track*131 + n*31 + i) }
 // MP4 builds the file.
 func MP4(m Movie) []byte {
 	m.Tracks = slices.Clone(m.Tracks)
+	for t := range m.Tracks {
+		if tr := &m.Tracks[t]; tr.Data != nil {
+			tr.Sizes, tr.Constant = nil, 0
+			for _, b := range tr.Data {
+				tr.Sizes = append(tr.Sizes, uint32(len(b)))
+			}
+		}
+	}
 	head, places, size := layout(m)
 	file := make([]byte, size)
 	if m.MoovLast {
@@ -80,7 +89,10 @@ func MP4(m Movie) []byte {
 		for c, per := range tr.chunks() {
 			pos := places[t][c]
 			for range per {
-				for i := range int(tr.size(n)) {
+				if tr.Data != nil {
+					copy(file[pos:], tr.Data[n])
+				}
+				for i := 0; tr.Data == nil && i < int(tr.size(n)); i++ {
 					file[pos+int64(i)] = Pattern(t, n, i)
 				}
 				pos += int64(tr.size(n))
