@@ -106,7 +106,7 @@ func damage(err error) bool {
 // 8.6.4.3, sample_is_depended_on. Of H.264 that is what its bytes tell too, nal_ref_idc 0. Files of AV1 say it of frames that others are
 // made from, as those that libaom makes.
 func (d *VideoDecoder) unneeded(info *container.PacketInfo) bool {
-	return info.Disposable == container.Unneeded && d.info.Codec == "h264"
+	return info.Disposable == container.Unneeded && d.info.Codec == "h264" && !d.opts.VerifyKeys
 }
 
 // disposable says whether the packet's own bytes say that no other packet needs it.

@@ -67,8 +67,8 @@ type VideoOptions struct {
 	// Index is a stored index of the source, made by seek.Table.AppendIndex. With it nothing of the container is read, and Track,
 	// when not zero, must be the one that was indexed. A source that has changed since gives seek.ErrMismatch.
 	Index *seek.StoredIndex
-	// VerifyKeys takes from the packets themselves at which of them decoding can start, whatever the container says. Opening then reads the head of
-	// every packet. It is for files whose key flags lie (see seek.Verify), and needs no Index: one that was stored so has what was found.
+	// VerifyKeys takes from the packets themselves at which of them decoding can start, and which are needed by others, whatever the container says.
+	// Opening then reads the head of every packet. It is for files whose key flags lie (see seek.Verify), and needs no Index: one that was stored so has what was found.
 	VerifyKeys bool
 
 	// Backend decodes. Nil takes the first registered one that supports the track.

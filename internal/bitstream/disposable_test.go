@@ -24,7 +24,9 @@ func bitsOf(s string) []byte {
 }
 
 // sized is an OBU with its size.
-func sized(kind byte, body []byte) []byte { return append([]byte{kind<<3 | 2, byte(len(body))}, body...) }
+func sized(kind byte, body []byte) []byte {
+	return append([]byte{kind<<3 | 2, byte(len(body))}, body...)
+}
 
 func TestAV1Disposable(t *testing.T) {
 	const unknown, needed, unneeded = container.DisposableUnknown, container.Needed, container.Unneeded
