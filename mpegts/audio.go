@@ -29,8 +29,9 @@ const maxHeading = 64
 
 // audio splits what a PID carries into frames, by their headers.
 type audio struct {
-	st   *stream
-	read func(b []byte, h *heading) verdict
+	st    *stream
+	read  func(b []byte, h *heading) verdict
+	least int // bytes that a header has at least
 
 	buf    [maxHeading]byte // bytes that may be a header
 	places [maxHeading]int64
@@ -57,15 +58,15 @@ func newAudio(st *stream) *audio {
 	a := &audio{st: st, base: noTime, clean: true}
 	switch st.meaning.codec {
 	case "aac":
-		a.read = readADTS
+		a.read, a.least = readADTS, 7
 	case "aac_latm":
-		a.read = readLOAS
+		a.read, a.least = readLOAS, 3
 	case "ac3", "eac3":
-		a.read = readAC3
+		a.read, a.least = readAC3, 8
 	case "opus":
-		a.read = readOpus
+		a.read, a.least = readOpus, 3
 	default:
-		a.read = readMPEGAudio
+		a.read, a.least = readMPEGAudio, 4
 	}
 	return a
 }
@@ -105,10 +106,17 @@ func (a *audio) data(b []byte, pos int64) {
 		if a.n == maxHeading {
 			a.shift(1)
 		}
-		a.buf[a.n], a.places[a.n] = b[i], pos+int64(i)
-		a.n++
-		i++
-		a.try()
+		for a.buf[a.n], a.places[a.n] = b[i], pos+int64(i); ; {
+			a.n++
+			i++
+			if a.n >= a.least || i == len(b) {
+				break
+			}
+			a.buf[a.n], a.places[a.n] = b[i], pos+int64(i)
+		}
+		if a.n >= a.least {
+			a.try()
+		}
 	}
 }
 
@@ -176,7 +184,7 @@ func (a *audio) start(h *heading) {
 	a.head = *h
 	st := a.st
 	s := st.take(a.bufES)
-	u := unit{es: a.bufES, pos: a.places[0], pts: s.pts, dts: s.dts, key: true, corrupt: a.damaged}
+	u := unit{es: a.bufES, pos: a.places[0], pts: s.pts, dts: s.dts, key: true, start: true, corrupt: a.damaged}
 	if h.strip > 0 {
 		u.es += int64(h.strip)
 		if h.strip < a.n {

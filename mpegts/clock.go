@@ -31,7 +31,9 @@ type timeline struct {
 	known bool
 	first int64  // the first time stamp of all
 	bases []base // the first of them moves nothing
-	pcr   int64  // the last clock reference, on the continuous time line; noTime before one came
+	// forward says that first times are not before the first base, but for ten seconds: of a part from the middle of a stream.
+	forward bool
+	pcr     int64 // the last clock reference, on the continuous time line; noTime before one came
 }
 
 // base is a time base: from start on, times are moved.
@@ -56,7 +58,11 @@ func (c *clock) place(t int64) int64 {
 	}
 	if c.last == noTime {
 		c.base = len(l.bases) - 1
-		t = near(t, l.bases[c.base].start)
+		ref := l.bases[c.base].start
+		if l.forward {
+			ref += wrap/2 - maxAhead
+		}
+		t = near(t, ref)
 	} else if t = near(t, c.last); t-c.last < -maxBack || t-c.last > maxAhead {
 		t = c.jump(t)
 	} else if d := t - c.last; d > 0 && (c.step == 0 || d < c.step) {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/sprocket-video/sprocket/container"
@@ -36,6 +37,12 @@ type Demuxer struct {
 	walk     *walk
 	listed   atomic.Bool
 	closed   atomic.Bool
+
+	gridLock sync.Mutex
+	grid     []int64 // where transport packets lie, as far as excerpts told
+
+	spanTurn chan struct{} // holds a token while someone reads the ends; guards spans
+	spans    map[int]span
 
 	begun bool   // Next has been called
 	heads []head // of Next
@@ -154,7 +161,7 @@ func (d *Demuxer) read(ctx context.Context, track int, info container.PacketInfo
 	p.PacketInfo = info
 	p.Track = track
 	p.Resize(info.Size)
-	if err := transport.Read(ctx, d.src, tr.Transport, &info, p.Data); err != nil {
+	if err := transport.Read(ctx, d.src, d.transportOf(tr), &info, p.Data); err != nil {
 		p.Data = p.Data[:0]
 		return located(err)
 	}

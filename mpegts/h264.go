@@ -16,6 +16,7 @@ type h264 struct {
 	sps [32]*h264SPS
 	pps [256]*h264PPS
 
+	late     bool      // it is about a later picture
 	recovery bool      // a recovery point SEI came since the last picture
 	last     h264Slice // of the picture in progress
 	first    bool      // last is a first field whose second has not come
@@ -77,8 +78,8 @@ func (h *h264) read(b []byte) role {
 		h.readPPS(b)
 		return rolePrefix
 	case 6:
-		if _, ok := bitstream.RecoveryPoint(b[1:]); ok {
-			h.recovery = true
+		if n, ok := bitstream.RecoveryPoint(b[1:]); ok {
+			h.recovery, h.late = true, n != 0
 		}
 		return rolePrefix
 	case 9, 14, 15, 16, 17, 18: // access unit delimiter, and those that 7.4.1.2.3 lists
@@ -184,8 +185,8 @@ func (h *h264) readSlice(b []byte) role {
 	}
 	h.last, h.have = s, true
 	h.first = s.known && s.field
-	h.now = picture{key: s.idr || h.recovery, tick: noTime}
-	h.recovery = false
+	h.now = picture{key: s.idr || h.recovery, late: !s.idr && h.late, tick: noTime}
+	h.recovery, h.late = false, false
 	if s.known && sps.pocType == 0 {
 		h.now.tick = h.poc.next(s.lsb, sps.pocLSB, s.idr, s.ref)
 	}

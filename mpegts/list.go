@@ -82,7 +82,9 @@ func (u *unit) times(last, step int64) {
 		u.pts = u.dts
 	}
 	if u.dts == noTime {
-		u.dts = u.pts
+		if u.dts = u.pts; u.derived && last != noTime {
+			u.dts = min(u.pts, last+step)
+		}
 	}
 	if d := u.pts - u.dts; d > maxAhead || d < -maxAhead {
 		u.pts = u.dts

@@ -33,7 +33,7 @@ func Open(ctx context.Context, src source.Source, o *container.Options) (*Demuxe
 	if o != nil {
 		opts = *o
 	}
-	d := &Demuxer{src: src, size: src.Size(), limits: opts.Limits.OrDefault(), progress: opts.Progress, turn: make(chan struct{}, 1)}
+	d := &Demuxer{src: src, size: src.Size(), limits: opts.Limits.OrDefault(), progress: opts.Progress, turn: make(chan struct{}, 1), spanTurn: make(chan struct{}, 1), spans: map[int]span{}}
 	p := &prober{d: d}
 	if err := p.run(ctx, opts.Head); err != nil {
 		return nil, err
@@ -128,8 +128,8 @@ func (p *prober) run(ctx context.Context, head []byte) error {
 		return fail("open", "", 0, fmt.Errorf("%w: no transport packets follow each other", container.ErrFormat))
 	}
 	d.first, d.stride = int64(first), stride
+	d.grid = []int64{d.first}
 	p.s = newScanner(d.first, stride, d.limits)
-	p.s.warn = p.warnings.add
 	p.s.found = p.found
 	used := p.s.feed(b, 0, int64(len(b)) >= d.size)
 	total := int64(len(b))
@@ -325,4 +325,4 @@ func chooseDefaults(tracks []container.Track) {
 var windows = sync.Pool{New: func() any { b := make([]byte, 0, window+4*204); return &b }}
 
 // window is how much is read at a time.
-const window = 1 << 20
+const window = 256 << 10

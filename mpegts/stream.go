@@ -16,6 +16,8 @@ type unit struct {
 	duration int64 // 0 when the packet does not tell
 	desc     int
 	key      bool
+	start    bool // decoding can start here
+	derived  bool // the times follow from the order of pictures
 	corrupt  bool
 }
 
@@ -202,7 +204,7 @@ func (w *whole) data(b []byte, pos int64) {
 	}
 	if !w.open {
 		s := w.st.take(w.st.stamps[1].es)
-		w.cur = unit{es: w.st.es + int64(n-len(b)), pos: pos, pts: s.pts, dts: s.dts, key: s.random || w.st.meaning.kind != container.Video, corrupt: w.cur.corrupt}
+		w.cur = unit{es: w.st.es + int64(n-len(b)), pos: pos, pts: s.pts, dts: s.dts, key: s.random || w.st.meaning.kind != container.Video, start: true, corrupt: w.cur.corrupt}
 		w.open = true
 	}
 	w.st.skip = never // the size is all that counts

@@ -32,13 +32,14 @@ type syntax interface {
 // picture is what a first slice, and what came before it, say.
 type picture struct {
 	key  bool
+	late bool // a key picture, but pictures are right only some way behind it
 	desc int
 	tick int64 // its presentation order count, in fields; noTime when it is not known
 }
 
 const (
 	maxUnit = 1024 // bytes of a unit that are looked at
-	trustIn = 64   // PES packets that begin with an access unit, and have one each, before the rest is taken to be so
+	trustIn = 128  // PES packets that begin with an access unit, and have one each, before the rest is taken to be so
 )
 
 // video splits what a PID carries into access units.
@@ -61,6 +62,11 @@ type video struct {
 	need  int // bytes of it that are to be read; 0 when it was read
 	start place
 
+	tick    int64 // presentation order of the picture in cur
+	known   int64 // time of a picture before whose order is knownAt; noTime
+	knownAt int64
+	each    int64 // ticks from one count to the next; 0 not known
+
 	good     int   // PES packets in a row that hold one access unit
 	trusted  bool  // skip
 	distrust bool  // was broken once: never skip
@@ -76,7 +82,7 @@ type video struct {
 type place struct{ es, pos, before int64 } // before is behind the byte before it
 
 func newVideo(st *stream) *video {
-	v := &video{st: st}
+	v := &video{st: st, tick: noTime, known: noTime}
 	switch st.meaning.codec {
 	case "h264":
 		v.syntax = &h264{st: st}
@@ -237,7 +243,7 @@ func (v *video) unit(b []byte) {
 		v.heads++
 		v.shown, v.waiting = true, false
 		p := v.syntax.picture()
-		v.cur.key, v.cur.desc = p.key, p.desc
+		v.cur.key, v.cur.desc, v.cur.start, v.tick = p.key, p.desc, p.key && !p.late, p.tick
 		v.slice()
 	case roleField:
 		v.waiting = false
@@ -281,7 +287,30 @@ func (v *video) stamp() {
 
 func (v *video) give() {
 	v.cur.duration = v.st.frame
+	v.derive()
 	v.st.emit(&v.cur)
+}
+
+// derive gives a picture without a time the one that its place in presentation order tells.
+func (v *video) derive() {
+	if v.tick == noTime {
+		return
+	}
+	same := v.known != noTime && v.tick/pocEpoch == v.knownAt/pocEpoch
+	d := v.tick - v.knownAt
+	if v.cur.pts == noTime {
+		switch {
+		case same && v.each > 0:
+			v.cur.pts, v.cur.derived = v.known+d*v.each, true
+		case same && v.st.frame > 0: // the count goes by fields
+			v.cur.pts, v.cur.derived = v.known+d*v.st.frame/2, true
+		}
+		return
+	}
+	if same && d != 0 && (v.cur.pts-v.known)/d > 0 {
+		v.each = (v.cur.pts - v.known) / d
+	}
+	v.known, v.knownAt = v.cur.pts, v.tick
 }
 
 func (v *video) end() {

@@ -1,0 +1,127 @@
+package mpegts
+
+import (
+	"context"
+	"slices"
+
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/internal/transport"
+	"github.com/sprocket-video/sprocket/source"
+)
+
+// excerpt reads a part of the stream, for one track.
+type excerpt struct {
+	d     *Demuxer
+	track int
+	s     *scanner
+	st    *stream
+	units []unit // those found and not taken yet
+	rest  []byte
+	off   int64 // of what is read next
+	ended bool
+	last  int64 // DTS before
+	step  int64
+}
+
+// excerptOf begins at off, which need not be where a transport packet begins.
+func (d *Demuxer) excerptOf(track int, off int64) *excerpt {
+	t := d.plan[track]
+	x := &excerpt{d: d, track: track, off: off, last: noTime}
+	x.s = newScanner(off, d.stride, d.limits)
+	x.s.search = off != d.first
+	line := &timeline{pcr: noTime, known: true, forward: true, bases: []base{{start: t.start}}}
+	x.st = newStream(t.pid, track, t.meaning, line)
+	x.st.clock.loose = true // time bases cannot be known from here
+	x.st.descs, x.st.frame = slices.Clone(t.descs), t.frame
+	x.st.out = x
+	if v, ok := x.st.framer.(*video); ok {
+		v.distrust = true
+		v.syntax.seed(x.st.descs)
+	}
+	x.s.pids[t.pid] = x.st
+	return x
+}
+
+func (x *excerpt) add(u *unit) { x.units = append(x.units, *u) }
+
+// read goes through the next n bytes.
+func (x *excerpt) read(ctx context.Context, n int) error {
+	d := x.d
+	n = int(min(int64(n), d.size-x.off))
+	b := append(make([]byte, 0, len(x.rest)+n), x.rest...)[:len(x.rest)+n]
+	k, err := source.ReadSome(ctx, d.src, b[len(x.rest):], x.off)
+	if err != nil {
+		return fail("locate", pidName(x.st.pid), x.off, err)
+	}
+	at := x.off - int64(len(x.rest))
+	b = b[:len(x.rest)+k]
+	if x.off += int64(k); k < n {
+		x.off = d.size
+	}
+	x.ended = x.off >= d.size
+	used := x.s.feed(b, at, x.ended)
+	x.rest = append([]byte(nil), b[used:]...)
+	if x.ended {
+		x.st.framer.end()
+	}
+	d.learnGrid(x.s.grid)
+	return nil
+}
+
+// info turns a unit into what List says of it, but for the number.
+func (x *excerpt) info(u *unit) container.PacketInfo {
+	v := *u
+	v.times(x.last, x.step)
+	if x.last != noTime && v.dts > x.last {
+		x.step = v.dts - x.last
+	}
+	x.last = v.dts
+	p := container.PacketInfo{
+		Track: x.track, N: -1, PTS: container.Ticks(v.pts), DTS: container.Ticks(min(v.dts, v.pts)), Duration: container.Ticks(v.duration),
+		Pos: v.pos, Size: int(v.size), Key: v.key, Corrupt: v.corrupt,
+	}
+	if s := v.end - v.pos; s != v.size {
+		p.Span = s
+	}
+	if have := x.d.Tracks()[x.track].Descriptions; v.desc < len(x.st.descs) {
+		for i := range have {
+			if slices.Equal(have[i].Config, x.st.descs[v.desc].Config) && have[i].Audio == x.st.descs[v.desc].Audio {
+				p.Description = i
+				break
+			}
+		}
+	}
+	return p
+}
+
+// learnGrid notes where transport packets lie otherwise than was known.
+func (d *Demuxer) learnGrid(places []int64) {
+	d.gridLock.Lock()
+	defer d.gridLock.Unlock()
+	t := container.Transport{PacketSize: d.stride, Grid: d.grid}
+	for _, p := range places {
+		if p < d.first || len(t.Grid) >= maxBases {
+			continue
+		}
+		if at, err := transport.Start(&t, p); err == nil && at == p {
+			continue
+		}
+		i, found := slices.BinarySearch(t.Grid, p)
+		if !found {
+			t.Grid = slices.Insert(slices.Clone(t.Grid), i, p)
+		}
+	}
+	d.grid = t.Grid
+}
+
+// transportOf returns how to read packets of a track: with all that is known of where transport packets lie.
+func (d *Demuxer) transportOf(tr *container.Track) *container.Transport {
+	if d.listed.Load() {
+		return tr.Transport
+	}
+	t := *tr.Transport
+	d.gridLock.Lock()
+	t.Grid = d.grid
+	d.gridLock.Unlock()
+	return &t
+}

@@ -1,0 +1,235 @@
+package mpegts
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+
+	"github.com/sprocket-video/sprocket/container"
+	tm "github.com/sprocket-video/sprocket/internal/testmedia"
+	"github.com/sprocket-video/sprocket/source"
+)
+
+// long is a stream of gigabytes, made of one group of pictures again and again, with other times each time.
+type long struct {
+	group  []byte
+	stamps []stampAt // in group
+	groups int64
+	first  int64 // DTS of the first picture
+	length int64 // of a group, in ticks
+	reads  atomic.Int64
+	most   atomic.Int64
+}
+
+type stampAt struct {
+	off  int   // of a time stamp's five bytes
+	time int64 // less first
+}
+
+// newLong returns a stream of groups of about a MiB, whose first decode time is first.
+func newLong(groups, first int64) *long {
+	const pictures = 50
+	l := &long{groups: groups, first: first, length: pictures * 3600}
+	ts := &tm.TS{}
+	tables(ts)
+	for len(ts.Bytes()) < 16*188 { // so that the counters go on from group to group
+		tables(ts)
+	}
+	n := 0
+	for i, u := range gop(pictures, pictures, 0) {
+		size := 110 * 184 // with its header, in 110 transport packets, and what the adaptation field takes
+		if i == pictures-1 {
+			size += (16 - (n+110)%16) * 184
+		}
+		for len(u.data) < size-40 {
+			u.data = append(u.data, 0x55)
+		}
+		p := ts.PES(videoPID, tm.PES{PTS: u.pts, DTS: u.dts, Data: u.data, Random: u.key})
+		at := len(ts.Bytes()) + 4 + 9
+		if p[0][3]&0x20 != 0 {
+			at += 1 + int(p[0][4])
+		}
+		l.stamps = append(l.stamps, stampAt{at, u.pts}, stampAt{at + 5, u.dts})
+		ts.Packets(p...)
+		n += len(p)
+	}
+	if n%16 != 0 {
+		panic("the counters do not go on")
+	}
+	l.group = ts.Bytes()
+	return l
+}
+
+func (l *long) Size() int64 { return l.groups * int64(len(l.group)) }
+
+func (l *long) ReadAt(p []byte, off int64) (int, error) {
+	l.reads.Add(1)
+	l.most.Store(max(l.most.Load(), int64(len(p))))
+	n := 0
+	size := int64(len(l.group))
+	for n < len(p) && off < l.Size() {
+		g, at := off/size, int(off%size)
+		k := copy(p[n:], l.group[at:])
+		for _, s := range l.stamps {
+			t := l.first + g*l.length + s.time
+			b := [5]byte{byte(t>>30&7)<<1 | 1, byte(t >> 22), byte(t>>15&127)<<1 | 1, byte(t >> 7), byte(t&127)<<1 | 1}
+			for i, v := range b {
+				if j := s.off + i - at; j >= 0 && j < k {
+					if i == 0 {
+						v |= p[n+j] & 0xf0
+					}
+					p[n+j] = v
+				}
+			}
+		}
+		n += k
+		off += int64(k)
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// TestLocateReadsLittle: a time in 4 GB is found in at most six reads of 512 KiB, before and behind the wrap of time stamps.
+func TestLocateReadsLittle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("goes through gigabytes")
+	}
+	const groups = 4200
+	l := newLong(groups, wrap-groups/2*50*3600)
+	if l.Size() < 4<<30 {
+		t.Fatalf("%d bytes", l.Size())
+	}
+	d, err := Open(t.Context(), l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := d.Estimate(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := container.Ticks(groups * l.length); e.Exact || e.Start != container.Ticks(l.first+3600) || e.Duration != want || e.Packets != groups*50 {
+		t.Errorf("estimate %+v, want a duration of %d", e, want)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	var total int64
+	const lookups = 200
+	for range lookups {
+		g, in := rng.Int64N(groups), rng.Int64N(l.length)
+		at := container.Ticks(l.first + g*l.length + 3600 + in) // from the key packet's PTS on
+		l.reads.Store(0)
+		l.most.Store(0)
+		p, err := d.Locate(t.Context(), 0, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := l.reads.Load()
+		total += n
+		if n > 6 || l.most.Load() > 512<<10 {
+			t.Errorf("group %d + %d: %d reads, of up to %d bytes", g, in, n, l.most.Load())
+		}
+		if want := container.Ticks(l.first + g*l.length + 3600); p.PTS != want || !p.Key || p.N != -1 {
+			t.Errorf("group %d + %d: PTS %d (off by %d), key %t, N %d", g, in, p.PTS, p.PTS-want, p.Key, p.N)
+		}
+		var pk container.Packet
+		if err := d.Read(t.Context(), 0, p, &pk); err != nil || len(pk.Data) < 20_000 || pk.Data[4] != 9 {
+			t.Errorf("group %d: packet of %d bytes: %v", g, len(pk.Data), err)
+		}
+		k := 0
+		for q, err := range d.Follow(t.Context(), 0, p) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if k == 0 && q.Pos != p.Pos || q.N != int64(k-1) || q.DTS != p.DTS+container.Ticks(3600*k) {
+				t.Fatalf("group %d: packet %d behind is at %d, N %d, DTS %d", g, k, q.Pos, q.N, q.DTS)
+			}
+			if k++; k == 60 {
+				break
+			}
+		}
+	}
+	t.Logf("%.2f reads on average", float64(total)/lookups)
+	if d.listed.Load() {
+		t.Error("the stream was listed")
+	}
+}
+
+// TestLocateIsAsListed: what Locate and Follow give is what List gives, at every time of a small stream.
+func TestLocateIsAsListed(t *testing.T) {
+	ts := &tm.TS{}
+	tables(ts)
+	ts.Raw([]byte("not in step with what follows"))
+	units, aac := gop(2000, 40, wrap-2_000_000), sound(2000)
+	clip(ts, units[:700], aac[:700])
+	ts.Raw([]byte("nor is this"))
+	clip(ts, units[700:], nil)
+	exact := open(t, ts.Bytes(), nil)
+	want := all(t, exact, 0)
+	src := source.Count(readerOf(ts.Bytes()))
+	d, err := Open(t.Context(), src, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := want[0].PTS - 5000; at < want[len(want)-1].PTS+9000; at += 97_777 {
+		w := want[0]
+		for _, p := range want {
+			if p.Key && p.PTS <= at {
+				w = p
+			}
+		}
+		got, err := d.Locate(t.Context(), 0, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Duration, got.Duration = 0, 0
+		n := w.N
+		if w.N = -1; got != w {
+			t.Fatalf("at %d: %+v, want %+v", at, got, w)
+		}
+		k := n
+		got.N = n
+		for p, err := range d.Follow(t.Context(), 0, got) {
+			q := want[k]
+			q.Duration, p.Duration = 0, 0
+			if err != nil || p != q {
+				t.Fatalf("behind %d: %+v, want %+v, %v", n, p, q, err)
+			}
+			if k++; k > n+50 {
+				break
+			}
+		}
+		if k < min(n+50, int64(len(want))) {
+			t.Fatalf("packet %d is not followed by all: %d", n, k)
+		}
+	}
+	if d.listed.Load() {
+		t.Error("the stream was listed")
+	}
+	if _, err := d.list(context.Background(), 0); err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.Locate(t.Context(), 0, want[777].PTS)
+	if err != nil || p.N < 0 {
+		t.Errorf("listed: packet %d, %v", p.N, err)
+	}
+}
+
+func TestLocateListsWhereTimesJump(t *testing.T) {
+	ts := &tm.TS{}
+	tables(ts)
+	for i := range 4 {
+		clip(ts, gop(400, 40, 10_000_000-int64(i)*2_000_000), nil)
+	}
+	d := open(t, ts.Bytes(), nil)
+	exact := open(t, ts.Bytes(), nil)
+	want := all(t, exact, 0)
+	for _, n := range []int{30, 500, 900, 1500} {
+		p, err := d.Locate(t.Context(), 0, want[n].PTS)
+		if err != nil || p.PTS > want[n].PTS || !p.Key {
+			t.Errorf("packet %d: %+v, %v", n, p, err)
+		}
+	}
+}
