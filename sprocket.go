@@ -94,7 +94,7 @@ func Open(ctx context.Context, name string, o *VideoOptions) (*VideoDecoder, err
 		return openURL(ctx, name, o)
 	}
 	if scheme, _, ok := strings.Cut(name, "://"); ok {
-		return nil, fmt.Errorf("sprocket: open %s: scheme %q: %w", name, scheme, container.ErrUnsupported)
+		return nil, fmt.Errorf("sprocket: open %s: scheme %q: %w", source.RedactURL(name), scheme, container.ErrUnsupported)
 	}
 	f, err := source.OpenFile(name)
 	if err != nil {

@@ -38,7 +38,7 @@ type HTTPOptions struct {
 	// MaxRedirects is how many redirects a request follows. Zero means 10; negative means none.
 	MaxRedirects int
 
-	// AllowInsecure lets what came over https name what is on http.
+	// AllowInsecure lets what came over https name, and redirect to, what is on http.
 	AllowInsecure bool
 	// AllowPrivate lets what came from a public address name what is at a private, loopback or link-local one. Where the client is
 	// the caller's, or a proxy's, names are looked up before they are asked for; else the address of each connection is checked.
@@ -59,6 +59,9 @@ type HTTPOptions struct {
 	HeaderTimeout time.Duration
 	// IdleTimeout is how long a response may stall before it is cut and asked for again. Zero means 15 s.
 	IdleTimeout time.Duration
+	// MinRate is how many bytes a second a response must bring, over any IdleTimeout spent waiting for it: a slower one is cut too, and what it brought
+	// is no progress. So a read from a server that drips ends after RetryTime and IdleTimeout at the latest. Zero means 1 KiB; negative means any rate.
+	MinRate int64
 }
 
 // Expect tells what a file is known to be.
@@ -113,20 +116,12 @@ type state struct {
 // OpenHTTP opens the file at an http or https URL with one request, for its first bytes, or with none: see HTTPOptions.Expect. A name
 // and password in the URL become a header; no error shows them, nor the query.
 //
-// A redirect from https leads to https only, and no redirect to another scheme than these two.
+// A redirect from https leads to https only, unless AllowInsecure, and no redirect to another scheme than these two.
 func OpenHTTP(ctx context.Context, url string, o *HTTPOptions) (*HTTP, error) {
-	h := &HTTP{name: RedactURL(url), stats: new(httpStats), trace: true, doubt: make(chan struct{}, 1)}
-	if o != nil {
-		h.opts = *o
-	}
-	h.opts.fill()
-	u, err := parseURL(url)
+	h, err := newHTTP(url, o)
 	if err != nil {
-		return nil, &HTTPError{Op: "open", URL: h.name, Off: -1, Err: err}
+		return nil, err
 	}
-	h.first = newTarget(u, h.opts.Header)
-	h.target.Store(h.first)
-	h.makeClient()
 	if x := h.opts.Expect; x != nil && x.Size >= 0 && strong(x.Version) {
 		h.size = x.Size
 		h.state.Store(&state{etag: x.Version})
@@ -143,6 +138,23 @@ func OpenHTTP(ctx context.Context, url string, o *HTTPOptions) (*HTTP, error) {
 	return h, nil
 }
 
+// newHTTP makes a source that has not asked for anything.
+func newHTTP(url string, o *HTTPOptions) (*HTTP, error) {
+	h := &HTTP{name: RedactURL(url), stats: new(httpStats), trace: true, doubt: make(chan struct{}, 1)}
+	if o != nil {
+		h.opts = *o
+	}
+	h.opts.fill()
+	u, err := parseURL(url)
+	if err != nil {
+		return nil, &HTTPError{Op: "open", URL: h.name, Off: -1, Err: err}
+	}
+	h.first = newTarget(u, h.opts.Header)
+	h.target.Store(h.first)
+	h.makeClient()
+	return h, nil
+}
+
 func (o *HTTPOptions) fill() {
 	orDefault(&o.Head, 64<<10)
 	orDefault(&o.MaxWhole, 16<<20)
@@ -153,6 +165,7 @@ func (o *HTTPOptions) fill() {
 	orDefault(&o.MaxWait, 20*time.Second)
 	orDefault(&o.HeaderTimeout, 20*time.Second)
 	orDefault(&o.IdleTimeout, 15*time.Second)
+	orDefault(&o.MinRate, 1<<10)
 }
 
 func orDefault[T ~int | ~int64](v *T, def T) {

@@ -14,6 +14,7 @@ import (
 
 var (
 	errStalled = errors.New("the response stalled")
+	errDrip    = errors.New("the response is too slow")
 	errSlow    = errors.New("no response in time")
 	errEmpty   = errors.New("the server sent next to nothing")
 )
@@ -85,7 +86,7 @@ func (h *HTTP) accept(ctx context.Context, resp *http.Response, body *body, st *
 func (h *HTTP) acceptWhole(resp *http.Response, body *body, st *state) (int64, *HTTPError) {
 	limit := h.opts.MaxWhole
 	if resp.ContentLength > limit {
-		return 0, &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and the file has %d bytes", ErrNoRanges, resp.ContentLength)}
+		return 0, &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and the file has %d bytes, of which %d are kept in memory: spool it, or read it as a stream", ErrNoRanges, resp.ContentLength, limit)}
 	}
 	var all bytes.Buffer
 	_, err := io.Copy(&all, io.LimitReader(body, limit+1))
@@ -93,7 +94,7 @@ func (h *HTTP) acceptWhole(resp *http.Response, body *body, st *state) (int64, *
 	case err != nil:
 		return 0, broken(resp, err)
 	case int64(all.Len()) > limit:
-		return 0, &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and the file has more than %d bytes", ErrNoRanges, limit)}
+		return 0, &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and the file has more than %d bytes, which are kept in memory: spool it, or read it as a stream", ErrNoRanges, limit)}
 	}
 	st.head = all.Bytes()
 	return int64(all.Len()), nil
@@ -223,8 +224,8 @@ func (h *HTTP) request(ctx context.Context, st *state, off, n int64, use func(*h
 	timer.Stop()
 	b := &body{h: h, from: resp.Body, cancel: cancel, wait: h.opts.IdleTimeout}
 	e := use(resp, b)
-	if e != nil && e.Err != nil && context.Cause(inner) == errStalled {
-		e.Err = errStalled
+	if cause := context.Cause(inner); e != nil && e.Err != nil && (cause == errStalled || cause == errDrip) {
+		e.Err, e.slow = cause, cause == errDrip
 	}
 	if left := resp.ContentLength - b.n; left <= maxDrain {
 		timer.Reset(drainTime)
@@ -244,14 +245,26 @@ type body struct {
 	cancel context.CancelCauseFunc
 	wait   time.Duration
 	n      int64
+
+	spent time.Duration // waiting, since the rate was looked at
+	got   int64         // meanwhile
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	timer := time.AfterFunc(b.wait, func() { b.cancel(errStalled) })
+	start := time.Now()
 	n, err := b.from.Read(p)
 	timer.Stop()
 	b.n += int64(n)
 	b.h.stats.bytes.Add(int64(n))
+	b.got += int64(n)
+	if b.spent += time.Since(start); b.spent >= b.wait {
+		if err == nil && float64(b.got) < float64(b.h.opts.MinRate)*b.spent.Seconds() {
+			b.cancel(errDrip)
+			return n, errDrip
+		}
+		b.spent, b.got = 0, 0
+	}
 	return n, err
 }
 

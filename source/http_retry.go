@@ -41,6 +41,9 @@ func (r *retrier) again(ctx context.Context, e *HTTPError, got int) error {
 		e.Err, e.Status = err, 0
 		return e
 	}
+	if e.slow {
+		got = 0
+	}
 	moved := r.progress(got)
 	r.attempts++
 	e.Attempts = r.attempts

@@ -229,6 +229,9 @@ func TestHTTPSNeverLeadsToHTTP(t *testing.T) {
 	if _, err := OpenHTTP(t.Context(), s.URL, o); !errors.Is(err, errRedirect) {
 		t.Errorf("https to http: %v", err)
 	}
+	allowed := *o
+	allowed.AllowInsecure = true
+	wantBytes(t, openHTTP(t, s.URL, &allowed), noise(10), 0, 10)
 	to = s.URL + "/end"
 	wantBytes(t, openHTTP(t, s.URL, o), noise(100), 0, 100)
 	up := serve(t, nil, func(w http.ResponseWriter, r *http.Request, _ int64) bool {
@@ -286,6 +289,7 @@ func TestRedactURL(t *testing.T) {
 		"clip.mp4":                          "clip.mp4",
 		"http://host/a/b.mp4":               "http://host/a/b.mp4",
 		"HTTPS://me:pw@host:80/a?b=c#d":     "HTTPS://host:80/a?…",
+		"rtsp://me:pw@host/a":               "rtsp://host/a",
 		"http://me@ex:pw@host":              "http://host",
 		"http://host?x":                     "http://host?…",
 		"http://me:p/w@host/x":              "http://…",

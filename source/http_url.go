@@ -46,11 +46,10 @@ func newTarget(u *url.URL, header http.Header) *target {
 	return t
 }
 
-// RedactURL returns an http or https URL without its user, its password and what its query says, for people to read. Other text is
-// returned as it is.
+// RedactURL returns a URL, of whatever scheme, without its user, its password and what its query says, for people to read. Text without
+// "://" is returned as it is.
 func RedactURL(text string) string {
-	lower := strings.ToLower(text)
-	if !strings.HasPrefix(lower, "http://") && !strings.HasPrefix(lower, "https://") {
+	if !strings.Contains(text, "://") {
 		return text
 	}
 	text, _, _ = strings.Cut(text, "#")
@@ -81,7 +80,7 @@ func (h *HTTP) checkRedirect(next func(*http.Request, []*http.Request) error) fu
 			return fmt.Errorf("%w: more than %d", errRedirect, h.opts.MaxRedirects)
 		case !isHTTP(req.URL):
 			return fmt.Errorf("%w: to scheme %q", errRedirect, req.URL.Scheme)
-		case from.Scheme == "https" && req.URL.Scheme != "https":
+		case from.Scheme == "https" && req.URL.Scheme != "https" && !h.opts.AllowInsecure:
 			return fmt.Errorf("%w: from https to http", errRedirect)
 		}
 		if h.guard {
@@ -123,6 +122,7 @@ type HTTPError struct {
 
 	retry bool          // another attempt may go better
 	gone  bool          // a redirect may lead elsewhere by now
+	slow  bool          // what the response brought is no progress
 	after time.Duration // what Retry-After asks for
 }
 

@@ -40,7 +40,7 @@ func openInput(ctx context.Context, name string, stdin io.Reader) (*input, error
 		return &input{source.RedactURL(name), source.Count(r), r.Close, r.HTTP}, nil
 	}
 	if scheme, _, ok := strings.Cut(name, "://"); ok {
-		return nil, fmt.Errorf("%s: scheme %q: %w", name, scheme, container.ErrUnsupported)
+		return nil, fmt.Errorf("%s: scheme %q: %w", source.RedactURL(name), scheme, container.ErrUnsupported)
 	}
 	f, err := source.OpenFile(name)
 	if err != nil {
