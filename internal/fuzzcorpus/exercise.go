@@ -164,6 +164,9 @@ func locate(ctx context.Context, d container.SeekableDemuxer, track int) error {
 
 // index builds the index of a track, asks it, and stores and loads it.
 func index(ctx context.Context, src *bytes.Reader, d container.SeekableDemuxer, track int) (built bool, err error) {
+	if _, err := seek.Verify(ctx, d, track, nil); err != nil {
+		return false, located("verify", err)
+	}
 	x, err := seek.Build(ctx, d, track)
 	if err != nil {
 		return false, located("build", err)
