@@ -191,34 +191,9 @@ func (t *TS) PMT(pid int, version byte, clock int, streams ...TSStream) [][]byte
 	return t.Section(pid, Table(2, 1, version, b))
 }
 
-// bitWriter writes bits, most significant first.
-type bitWriter struct {
-	b []byte
-	n int
-}
-
-func (w *bitWriter) u(n int, v uint32) {
-	for i := n - 1; i >= 0; i-- {
-		if w.n%8 == 0 {
-			w.b = append(w.b, 0)
-		}
-		w.b[len(w.b)-1] |= byte(v>>i&1) << (7 - w.n%8)
-		w.n++
-	}
-}
-
-func (w *bitWriter) ue(v uint32) {
-	n := 0
-	for (v+1)>>(n+1) > 0 {
-		n++
-	}
-	w.u(n, 0)
-	w.u(n+1, v+1)
-}
-
-// end writes the stop bit.
-func (w *bitWriter) end() []byte {
-	w.u(1, 1)
+// stopped writes the stop bit.
+func stopped(w *bitWriter) []byte {
+	w.bits(1, 1)
 	return w.b
 }
 
@@ -236,32 +211,32 @@ func (a AVC) Sets() []byte {
 	w.ue(0) // pic_order_cnt_type
 	w.ue(4) // pic_order_cnt_lsb of 8 bits
 	w.ue(1) // max_num_ref_frames
-	w.u(1, 0)
+	w.bits(0, 1)
 	w.ue(a.Width - 1)
 	if a.Interlaced {
 		w.ue(a.Height/2 - 1)
-		w.u(2, 0) // frame_mbs_only_flag, mb_adaptive_frame_field_flag
+		w.bits(0, 2) // frame_mbs_only_flag, mb_adaptive_frame_field_flag
 	} else {
 		w.ue(a.Height - 1)
-		w.u(1, 1)
+		w.bits(1, 1)
 	}
-	w.u(1, 1) // direct_8x8_inference_flag
-	w.u(2, 0) // no cropping, no VUI
-	sps := w.end()
+	w.bits(1, 1) // direct_8x8_inference_flag
+	w.bits(0, 2) // no cropping, no VUI
+	sps := stopped(&w)
 	p := bitWriter{b: []byte{0x68}, n: 8}
 	p.ue(0)
 	p.ue(0)
-	p.u(2, 0)
+	p.bits(0, 2)
 	p.ue(0)
 	p.ue(0)
 	p.ue(0)
-	p.u(3, 0)
+	p.bits(0, 3)
 	p.ue(0)
 	p.ue(0)
 	p.ue(0)
-	p.u(3, 0)
+	p.bits(0, 3)
 	b := append([]byte{0, 0, 0, 1}, sps...)
-	return append(append(b, 0, 0, 0, 1), p.end()...)
+	return append(append(b, 0, 0, 0, 1), stopped(&p)...)
 }
 
 // AUD is an access unit delimiter behind a start code.
@@ -292,17 +267,17 @@ func (a AVC) Slice(s Slice) []byte {
 	w.ue(s.First)
 	w.ue(7)
 	w.ue(0)
-	w.u(8, s.Number)
+	w.bits(s.Number, 8)
 	if a.Interlaced {
-		if w.u(1, bit(s.Field)); s.Field {
-			w.u(1, bit(s.Bottom))
+		if w.bits(bit(s.Field), 1); s.Field {
+			w.bits(bit(s.Bottom), 1)
 		}
 	}
 	if s.IDR {
 		w.ue(s.IDRCount)
 	}
-	w.u(8, s.Order)
-	b := append([]byte{0, 0, 1}, escape(w.end())...)
+	w.bits(s.Order, 8)
+	b := append([]byte{0, 0, 1}, escape(stopped(&w))...)
 	for x := uint32(s.Order*7919 + s.Number*104729 + 1); len(b) < s.Size; {
 		x = x*1664525 + 1013904223
 		b = append(b, byte(x>>24)|1) // never a zero: no start code
