@@ -4,17 +4,21 @@ import (
 	"bufio"
 	"context"
 	"crypto/md5"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sprocket-video/sprocket"
+	"github.com/sprocket-video/sprocket/container"
 )
 
 func newFramehash() *cobra.Command {
 	var trackID int
 	var format string
+	var spool *bool
 	cmd := &cobra.Command{
 		Use:   "framehash SOURCE",
 		Short: "Print one MD5 a decoded frame",
@@ -29,9 +33,13 @@ func newFramehash() *cobra.Command {
 			if format != "framemd5" {
 				return usagef("--format %s: only framemd5 is known", format)
 			}
-			in, err := openInput(cmd.Context(), args[0], cmd.InOrStdin())
+			in, onward, err := openForward(cmd.Context(), args[0], cmd.InOrStdin(), *spool)
 			if err != nil {
 				return err
+			}
+			if onward != nil {
+				err = framehashForward(cmd.Context(), onward, trackID, cmd.OutOrStdout(), cmd.ErrOrStderr())
+				return about(args[0], errors.Join(err, onward.Close()))
 			}
 			err = framehash(cmd.Context(), in, trackID, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if e := in.close(); err == nil {
@@ -40,6 +48,7 @@ func newFramehash() *cobra.Command {
 			return about(args[0], err)
 		},
 	}
+	spool = spoolFlag(cmd)
 	cmd.Flags().IntVar(&trackID, "track", 0, "the video track with this `ID`")
 	cmd.Flags().StringVar(&format, "format", "framemd5", "form of the output")
 	return cmd
@@ -68,43 +77,68 @@ func framehash(ctx context.Context, in *input, trackID int, out, stderr io.Write
 		return noFrames(d)
 	}
 	warn(stderr, in.name, d.Warnings())
-	p := newProgress(stderr, "frame", d.Len())
+	_, err = hashFrames(ctx, d.Track(), d.Frames(ctx), d.Len(), out, stderr)
+	return err
+}
+
+// framehashForward is framehash of an input that is read once.
+func framehashForward(ctx context.Context, in *forward, trackID int, out, stderr io.Writer) (err error) {
+	s, err := openVideoStream(ctx, in, &sprocket.VideoOptions{Track: trackID, Native: true, KeepDamaged: true})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := s.Close(); err == nil {
+			err = e
+		}
+	}()
+	n, err := hashFrames(ctx, s.Track(), s.Frames(ctx), 0, out, stderr)
+	warn(stderr, in.name, s.Warnings())
+	if n == 0 && err == nil {
+		err = fmt.Errorf("track %d has no frames", s.Track().ID)
+	}
+	return err
+}
+
+// hashFrames writes the hash of every frame and returns how many there were, with those that failed. Total is about how many there will be.
+func hashFrames(ctx context.Context, t container.Track, frames iter.Seq2[*sprocket.Frame, error], total int, out, stderr io.Writer) (n int, err error) {
+	p := newProgress(stderr, "frame", total)
 	defer p.end()
 	w := bufio.NewWriterSize(out, 64<<10)
 	var line []byte
 	var failed failures
 	began := false
-	for f, err := range d.Frames(ctx) {
+	for f, err := range frames {
 		if err := ctx.Err(); err != nil {
-			return err
+			return n, err
 		}
 		p.add(1)
+		n++
 		if err != nil {
 			failed.add(err)
 			continue
 		}
 		if !began {
 			began = true
-			line = appendHashHeader(line[:0], d, f)
+			line = appendHashHeader(line[:0], &t, f)
 			if _, err := w.Write(line); err != nil {
-				return err
+				return n, err
 			}
 		}
 		data := f.Bytes()
 		line = fmt.Appendf(line[:0], "0, %10d, %10d, %8d, %8d, %x\n", f.Ticks, f.Ticks, f.DurationTicks, len(data), md5.Sum(data))
 		if _, err := w.Write(line); err != nil {
-			return err
+			return n, err
 		}
 	}
 	if err := w.Flush(); err != nil {
-		return err
+		return n, err
 	}
-	return failed.err(d.Len())
+	return n, failed.err(n)
 }
 
 // appendHashHeader appends what FFmpeg's framehash muxer writes first.
-func appendHashHeader(b []byte, d *sprocket.VideoDecoder, f *sprocket.Frame) []byte {
-	t := d.Track()
+func appendHashHeader(b []byte, t *container.Track, f *sprocket.Frame) []byte {
 	sar := t.Video.PixelAspect
 	if sar.Num <= 0 || sar.Den <= 0 {
 		sar.Num, sar.Den = 0, 1

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ var selectors = []string{"at", "times", "range", "every", "count"}
 
 func newFrames() *cobra.Command {
 	var f framesFlags
+	var spool *bool
 	cmd := &cobra.Command{
 		Use:   "frames SOURCE (--at LIST | --times LIST | --range A:B[:S] | --every N | --count N) -o OUT",
 		Short: "Take frames out as pictures or as a tensor",
@@ -44,7 +46,10 @@ func newFrames() *cobra.Command {
   x.rgb          raw rgb24 pixels, frame after frame
 
 Frames are numbered from 0 in presentation order; negative numbers count from the end. The frame at a time is the one that
-is being shown then. Nothing is written when a frame fails, but into a DIR go the good ones.`,
+is being shown then. Nothing is written when a frame fails, but into a DIR go the good ones.
+
+Of a pipe (SOURCE -) frames go into a DIR as they come, for --every, --at, --times and --range that do not count from the end. For all else
+the input must fit into 16 MiB of memory, or be put into a temporary file: give --spool.`,
 		Example: "  sprocket frames clip.mp4 --at 0,10,-1 -o frames/\n" +
 			"  sprocket frames clip.mp4 --times 1.5,2s,00:01:02.5 -o x.npy --size 224x224\n" +
 			"  sprocket frames clip.mp4 --count 16 -o sheet.png",
@@ -54,9 +59,19 @@ is being shown then. Nothing is written when a frame fails, but into a DIR go th
 			if err != nil {
 				return err
 			}
-			in, err := openInput(cmd.Context(), args[0], cmd.InOrStdin())
+			var in *input
+			var onward *forward
+			if j.pick != nil {
+				in, onward, err = openForward(cmd.Context(), args[0], cmd.InOrStdin(), *spool)
+			} else {
+				in, err = openInput(cmd.Context(), args[0], cmd.InOrStdin(), *spool)
+			}
 			if err != nil {
 				return err
+			}
+			if onward != nil {
+				err = j.runForward(cmd.Context(), onward, cmd.ErrOrStderr())
+				return about(args[0], cmp.Or(err, onward.Close()))
 			}
 			err = j.run(cmd.Context(), in, cmd.ErrOrStderr())
 			if e := in.close(); err == nil {
@@ -65,6 +80,7 @@ is being shown then. Nothing is written when a frame fails, but into a DIR go th
 			return about(args[0], err)
 		},
 	}
+	spool = spoolFlag(cmd)
 	fs := cmd.Flags()
 	fs.StringVar(&f.at, "at", "", "frame numbers, as `LIST` 0,10,-1")
 	fs.StringVar(&f.times, "times", "", "times, as `LIST` 1.5,2s,00:01:02.5")
@@ -91,6 +107,7 @@ is being shown then. Nothing is written when a frame fails, but into a DIR go th
 // framesJob is what the flags of the frames command ask for.
 type framesJob struct {
 	choose  func(*sprocket.VideoDecoder) ([]int, error)
+	pick    *picker // chooses frames as they go by; nil where the job needs to know more than that
 	output  string
 	kind    outputKind
 	options sprocket.VideoOptions
@@ -159,6 +176,9 @@ func (f *framesFlags) job(cmd *cobra.Command) (*framesJob, error) {
 		if o.Index, err = loadIndex(f.index); err != nil {
 			return nil, err
 		}
+	}
+	if j.kind == toDir && f.index == "" {
+		j.pick = f.picker(given[0])
 	}
 	return j, nil
 }

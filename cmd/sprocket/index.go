@@ -16,6 +16,7 @@ type indexFlags struct {
 	output, format string
 	track          int
 	verify         bool
+	spool          *bool
 }
 
 func newIndex() *cobra.Command {
@@ -43,6 +44,7 @@ file it was made of by its size, its time, and its first 64 KiB; a file that has
 			return f.run(cmd.Context(), args[0], cmd.InOrStdin())
 		},
 	}
+	f.spool = spoolFlag(cmd)
 	fs := cmd.Flags()
 	fs.StringVarP(&f.output, "output", "o", "", "where to: `FILE`")
 	fs.IntVar(&f.track, "track", 0, "the track with this `ID` (default: the default video track)")
@@ -57,7 +59,7 @@ file it was made of by its size, its time, and its first 64 KiB; a file that has
 func (f *indexFlags) run(ctx context.Context, name string, stdin io.Reader) (err error) {
 	chosen := -1
 	var wrong error
-	m, err := openMedia(ctx, name, stdin, func(tracks []container.Track) []int {
+	m, err := openMedia(ctx, name, stdin, *f.spool, func(tracks []container.Track) []int {
 		if chosen, wrong = f.choose(tracks); wrong != nil {
 			return []int{}
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +15,6 @@ import (
 	"github.com/sprocket-video/sprocket/source"
 )
 
-// maxStdin bounds what is read of a standard input that is not a file.
-const maxStdin = 4 << 30
-
 // input is an open SOURCE.
 type input struct {
 	name string
@@ -27,13 +23,31 @@ type input struct {
 	http  *source.HTTP // nil when the input is on no server
 }
 
-// openInput opens what SOURCE names.
-func openInput(ctx context.Context, name string, stdin io.Reader) (*input, error) {
+// openInput opens what SOURCE names, so that it can be read anywhere: with spool by way of a temporary file where need be.
+func openInput(ctx context.Context, name string, stdin io.Reader, spool bool) (*input, error) {
+	if isPipe(name, stdin) {
+		if spool {
+			return spoolInput(ctx, name, stdin)
+		}
+		return holdInput(ctx, name, stdin)
+	}
 	if name == "-" {
-		return openStdin(ctx, stdin)
+		return openStdin(stdin)
 	}
 	if source.IsURL(name) {
 		r, err := source.OpenRemote(ctx, name, nil)
+		if spool && errors.Is(err, source.ErrNoRanges) {
+			body, err := source.OpenBody(ctx, name, nil)
+			if err != nil {
+				return nil, about(name, err)
+			}
+			in, err := spoolInput(ctx, name, body)
+			_ = body.Close() // all of it was read, or err says why not
+			return in, err
+		}
+		if errors.Is(err, source.ErrNoRanges) {
+			return nil, about(name, fmt.Errorf("%w (give --spool)", err))
+		}
 		if err != nil {
 			return nil, about(name, err)
 		}
@@ -49,24 +63,17 @@ func openInput(ctx context.Context, name string, stdin io.Reader) (*input, error
 	return &input{name: name, Counter: source.Count(f), close: f.Close}, nil
 }
 
-// openStdin reads standard input in place where it is a file, and into memory where it is a pipe.
-func openStdin(ctx context.Context, stdin io.Reader) (*input, error) {
-	if f, ok := stdin.(*os.File); ok {
-		if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
-			return &input{name: "-", Counter: source.Count(io.NewSectionReader(f, 0, st.Size())), close: func() error { return nil }}, nil
-		}
+// openStdin reads a standard input that is a file, in place.
+func openStdin(stdin io.Reader) (*input, error) {
+	f, ok := stdin.(*os.File)
+	if !ok {
+		return nil, about("-", container.ErrNotSeekable)
 	}
-	data, err := io.ReadAll(io.LimitReader(stdin, maxStdin+1))
-	if err == nil {
-		err = ctx.Err()
-	}
+	st, err := f.Stat()
 	if err != nil {
 		return nil, about("-", err)
 	}
-	if len(data) > maxStdin {
-		return nil, fmt.Errorf("-: more than %s from a pipe: %w", formatBytes(maxStdin), container.ErrLimit)
-	}
-	return &input{name: "-", Counter: source.Count(bytes.NewReader(data)), close: func() error { return nil }}, nil
+	return &input{name: "-", Counter: source.Count(io.NewSectionReader(f, 0, st.Size())), close: func() error { return nil }}, nil
 }
 
 // about says which input an error is about, once. Errors of usage and of the output are not about the input.
@@ -107,8 +114,8 @@ type media struct {
 }
 
 // openMedia opens an input without any codec. Tables are kept of the tracks that pick returns; nil is all.
-func openMedia(ctx context.Context, name string, stdin io.Reader, pick func([]container.Track) []int) (*media, error) {
-	in, err := openInput(ctx, name, stdin)
+func openMedia(ctx context.Context, name string, stdin io.Reader, spool bool, pick func([]container.Track) []int) (*media, error) {
+	in, err := openInput(ctx, name, stdin, spool)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 
 func newInspect() *cobra.Command {
 	var asJSON, verify bool
+	var spool *bool
 	cmd := &cobra.Command{
 		Use:   "inspect SOURCE",
 		Short: "Tell what is in a media file and what it costs to get at it",
@@ -24,7 +25,7 @@ func newInspect() *cobra.Command {
 			"packets of video; it decodes nothing.",
 		Args: oneSource,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := openMedia(cmd.Context(), args[0], cmd.InOrStdin(), nil)
+			m, err := openMedia(cmd.Context(), args[0], cmd.InOrStdin(), *spool, nil)
 			if err != nil {
 				return err
 			}
@@ -50,6 +51,7 @@ func newInspect() *cobra.Command {
 			return r.fault()
 		},
 	}
+	spool = spoolFlag(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	cmd.Flags().BoolVar(&verify, "verify", false, "read the head of every packet of video, to see whether the file tells the truth about it")
 	return cmd

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 func newPackets() *cobra.Command {
 	var trackID int
 	var asJSON bool
+	var spool *bool
 	cmd := &cobra.Command{
 		Use:   "packets SOURCE",
 		Short: "List the packets, one a line",
@@ -36,9 +38,21 @@ func newPackets() *cobra.Command {
 			if !one {
 				pick = nil
 			}
-			m, err := openMedia(cmd.Context(), args[0], cmd.InOrStdin(), pick)
+			in, onward, err := openForward(cmd.Context(), args[0], cmd.InOrStdin(), *spool)
 			if err != nil {
 				return err
+			}
+			if onward != nil {
+				tracks, seq, err := listForward(cmd.Context(), onward, pick)
+				if err = cmp.Or(wrong, err); err == nil {
+					err = writePackets(cmd.OutOrStdout(), tracks, seq, asJSON)
+				}
+				return about(args[0], cmp.Or(err, onward.Close()))
+			}
+			m := &media{input: in}
+			if err := m.open(cmd.Context(), pick); err != nil {
+				_ = in.close() // the first error is the one to report
+				return about(args[0], err)
 			}
 			if wrong == nil {
 				wrong = m.writePackets(cmd.Context(), cmd.OutOrStdout(), chosen, asJSON)
@@ -49,6 +63,7 @@ func newPackets() *cobra.Command {
 			return about(args[0], wrong)
 		},
 	}
+	spool = spoolFlag(cmd)
 	cmd.Flags().IntVar(&trackID, "track", 0, "only the track with this `ID`")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
 	return cmd
@@ -56,7 +71,11 @@ func newPackets() *cobra.Command {
 
 // writePackets lists the packets of a track, or of all when track is negative.
 func (m *media) writePackets(ctx context.Context, out io.Writer, track int, asJSON bool) error {
-	tracks := m.demuxer.Tracks()
+	return writePackets(out, m.demuxer.Tracks(), m.packets(ctx, track), asJSON)
+}
+
+// writePackets lists packets of tracks.
+func writePackets(out io.Writer, tracks []container.Track, packets iter.Seq2[container.PacketInfo, error], asJSON bool) error {
 	l := &packetLines{}
 	for i := range tracks {
 		id := strconv.Itoa(tracks[i].ID)
@@ -70,7 +89,7 @@ func (m *media) writePackets(ctx context.Context, out io.Writer, track int, asJS
 	} else {
 		fmt.Fprintf(w, "%5s %8s %12s %12s %8s %12s %9s %s\n", "track", "n", "pts", "dts", "dur", "pos", "size", "flags")
 	}
-	for p, err := range m.packets(ctx, track) {
+	for p, err := range packets {
 		if err != nil {
 			_ = w.Flush() // what was good is printed; the first error is the one to report
 			return err
