@@ -201,15 +201,18 @@ func (b *fill) fitShape(f seek.Frame, shape []int) error {
 }
 
 // sameShape says whether a picture of w×h pixels has the shape of the batch, without allocating.
-func (b *fill) sameShape(w, h int) bool {
-	if b.d.opts.Native || len(b.shape) != 3 {
+func (b *fill) sameShape(w, h int) bool { return !b.d.opts.Native && hasShape(b.shape, b.px, w, h) }
+
+// hasShape says whether shape is px.Shape(w, h), without allocating.
+func hasShape(shape []int, px *codec.Pixels, w, h int) bool {
+	if len(shape) != 3 {
 		return false
 	}
-	w, h = b.px.Scaled(w, h)
-	if b.px.Layout == tensor.NHWC {
-		return b.shape[0] == h && b.shape[1] == w
+	w, h = px.Scaled(w, h)
+	if px.Layout == tensor.NHWC {
+		return shape[0] == h && shape[1] == w
 	}
-	return b.shape[1] == h && b.shape[2] == w
+	return shape[1] == h && shape[2] == w
 }
 
 // fail notes why a frame's slots stay empty.

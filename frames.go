@@ -3,6 +3,7 @@ package sprocket
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -235,16 +236,43 @@ func (d *VideoDecoder) batchAs(ctx context.Context, ns []int, dst *tensor.Tensor
 
 // newFrame makes a frame of its own of a picture.
 func (d *VideoDecoder) newFrame(f seek.Frame, v codec.VideoFrame) (*Frame, error) {
-	out := &Frame{FrameInfo: d.frameInfo(f), PixelFormat: v.PixelFormat()}
-	out.Damaged = v.Damaged()
-	out.NativeWidth, out.NativeHeight = v.Size()
-	d.stats.frames.Add(1)
+	out := &Frame{}
+	d.describe(out, f, v)
 	var err error
 	out.Tensor, err = d.newPixels(v)
 	return out, err
 }
 
+// describe fills in everything but the pixels.
+func (d *VideoDecoder) describe(out *Frame, f seek.Frame, v codec.VideoFrame) {
+	out.FrameInfo, out.PixelFormat = d.frameInfo(f), v.PixelFormat()
+	out.Damaged = v.Damaged()
+	out.NativeWidth, out.NativeHeight = v.Size()
+	d.stats.frames.Add(1)
+}
+
 // newPixels converts a picture into a tensor of its own.
 func (d *VideoDecoder) newPixels(v codec.VideoFrame) (*tensor.Tensor, error) {
 	return newPixels(v, d.opts.Native, &d.pixels)
+}
+
+// pixelsInto converts a picture into t. Where that is nil or of another shape it makes a new tensor; with must it fails.
+func (d *VideoDecoder) pixelsInto(t *tensor.Tensor, must bool, v codec.VideoFrame) (*tensor.Tensor, error) {
+	if t == nil && must {
+		return nil, errors.New("no destination")
+	}
+	if d.opts.Native && t != nil {
+		raw, err := v.AppendRaw(t.Bytes()[:0])
+		if err != nil || len(raw) == len(t.Bytes()) {
+			return t, err
+		}
+		if must {
+			return nil, fmt.Errorf("%d bytes, the destination has %d", len(raw), len(t.Bytes()))
+		}
+	}
+	w, h := v.Size()
+	if t == nil || d.opts.Native || !must && !hasShape(t.Shape(), &d.pixels, w, h) {
+		return d.newPixels(v)
+	}
+	return t, v.Convert(t, &d.pixels)
 }

@@ -5,15 +5,63 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/sprocket-video/sprocket/codec"
 	"github.com/sprocket-video/sprocket/seek"
+	"github.com/sprocket-video/sprocket/tensor"
 )
 
 // Frames yields all frames in presentation order, from one decoder that runs once through the track. It holds only the few frames
 // that are being reordered. A frame that fails yields a nil frame and its error, and the iteration goes on with the next one;
 // other errors, such as the context's, end it. Each frame is the caller's.
 func (d *VideoDecoder) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
+	return d.iterate(ctx, func(f seek.Frame, v codec.VideoFrame) (*Frame, error) { return d.newFrame(f, v) }, nil)
+}
+
+// FramesInto is Frames in memory that is used again, so that a frame allocates nothing: each Frame is lent until the loop's next
+// turn, with its tensor where get is nil.
+//
+// Otherwise get makes the tensors, and they are the caller's. It is called once for every frame, as many frames early as the track
+// reorders, and returns a tensor of the shape and type of a frame. Those of frames that fail, or are not reached, are not given back.
+func (d *VideoDecoder) FramesInto(ctx context.Context, get func() *tensor.Tensor) iter.Seq2[*Frame, error] {
+	l := &lender{d: d, get: get}
+	return d.iterate(ctx, l.take, l.back)
+}
+
+// lender makes frames of memory that is given back.
+type lender struct {
+	d    *VideoDecoder
+	get  func() *tensor.Tensor // nil: the memory is the lender's
+	free []*Frame
+}
+
+func (l *lender) take(f seek.Frame, v codec.VideoFrame) (*Frame, error) {
+	var out *Frame
+	if n := len(l.free) - 1; n >= 0 {
+		out, l.free = l.free[n], l.free[:n]
+	} else {
+		out = &Frame{}
+	}
+	t := out.Tensor
+	if l.get != nil {
+		t = l.get()
+	}
+	l.d.describe(out, f, v)
+	var err error
+	out.Tensor, err = l.d.pixelsInto(t, l.get != nil, v)
+	return out, err
+}
+
+func (l *lender) back(f *Frame) {
+	if l.get != nil {
+		f.Tensor = nil
+	}
+	l.free = append(l.free, f)
+}
+
+// iterate decodes all frames. Take makes a frame of each picture, and back, if there is one, is given each one that is over.
+func (d *VideoDecoder) iterate(ctx context.Context, take func(seek.Frame, codec.VideoFrame) (*Frame, error), back func(*Frame)) iter.Seq2[*Frame, error] {
 	return func(yield func(*Frame, error) bool) {
 		if err := d.enter(); err != nil {
 			yield(nil, err)
@@ -23,7 +71,7 @@ func (d *VideoDecoder) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 		if d.Len() == 0 {
 			return
 		}
-		if err := d.playThrough(ctx, yield); err != nil && !errors.Is(err, errStopped) {
+		if err := d.playThrough(ctx, take, back, yield); err != nil && !errors.Is(err, errStopped) {
 			yield(nil, err)
 		}
 	}
@@ -32,7 +80,7 @@ func (d *VideoDecoder) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 // errStopped ends the decoding when the caller's loop ends.
 var errStopped = errors.New("stopped")
 
-func (d *VideoDecoder) playThrough(ctx context.Context, yield func(*Frame, error) bool) error {
+func (d *VideoDecoder) playThrough(ctx context.Context, take func(seek.Frame, codec.VideoFrame) (*Frame, error), back func(*Frame), yield func(*Frame, error) bool) error {
 	for first, err := range d.demuxer.List(ctx, d.track, d.first()) {
 		if err != nil {
 			return err
@@ -62,7 +110,7 @@ func (d *VideoDecoder) playThrough(ctx context.Context, yield func(*Frame, error
 			defer ahead.close()
 			w.ahead = ahead
 		}
-		l := &linear{d: d, w: w, yield: yield, pending: map[int]*Frame{}, fed: -1}
+		l := &linear{d: d, w: w, take: take, back: back, yield: yield, fed: -1}
 		l.taint = func(f seek.Frame) (int64, error) { return d.taint(ctx, l.bad, f) }
 		if err := d.feed(ctx, w, first, last, last, l); err != nil {
 			return err
@@ -80,9 +128,11 @@ func (d *VideoDecoder) playThrough(ctx context.Context, yield func(*Frame, error
 // linear is the consumer of a whole track.
 type linear struct {
 	d       *VideoDecoder
+	take    func(seek.Frame, codec.VideoFrame) (*Frame, error)
+	back    func(*Frame)
 	yield   func(*Frame, error) bool
-	next    int            // the frame to deliver next
-	pending map[int]*Frame // frames that came out, by number
+	next    int      // the frame to deliver next
+	pending []*Frame // frames that came out
 	w       *worker
 	fed     int64   // the last packet that went in
 	bad     []int64 // packets that are damaged
@@ -115,11 +165,11 @@ func (l *linear) emit(v codec.VideoFrame) error {
 		return err
 	}
 	if ok {
-		out, err := l.d.newFrame(f, v)
+		out, err := l.take(f, v)
 		if err != nil {
 			return frameError(f, err)
 		}
-		l.pending[f.N] = out
+		l.pending = append(l.pending, out)
 	}
 	return l.deliver()
 }
@@ -142,14 +192,24 @@ func (l *linear) deliver() error {
 		if err != nil {
 			return err
 		}
-		delete(l.pending, f.N)
 		delete(l.errs, f.Packet)
 		delete(l.errs, f.Last())
 		if out.err != nil && !l.yield(nil, frameError(f, out.err)) || out.err == nil && !l.yield(out.frame, nil) {
 			return errStopped
 		}
+		l.drop(f.N)
 	}
 	return nil
+}
+
+// drop gives the frames numbered n back.
+func (l *linear) drop(n int) {
+	l.pending = slices.DeleteFunc(l.pending, func(f *Frame) bool {
+		if f.N == n && l.back != nil {
+			l.back(f)
+		}
+		return f.N == n
+	})
 }
 
 type verdict struct {
@@ -159,7 +219,10 @@ type verdict struct {
 
 // judge decides what to deliver for f: its picture, or why there is none.
 func (l *linear) judge(f seek.Frame) (verdict, error) {
-	out := l.pending[f.N]
+	var out *Frame
+	if i := slices.IndexFunc(l.pending, func(p *Frame) bool { return p.N == f.N }); i >= 0 {
+		out = l.pending[i]
+	}
 	err := l.errs[f.Packet]
 	if second := l.errs[f.Last()]; second != nil && !l.d.opts.KeepDamaged {
 		out, err = nil, second

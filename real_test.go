@@ -442,3 +442,33 @@ func TestDecodingIntoGivenMemoryAllocatesNothing(t *testing.T) {
 		t.Errorf("5 frames cost %v allocations, 60 frames %v", a, b)
 	}
 }
+
+func TestIteratingAllocatesNothingAFrame(t *testing.T) {
+	d := open(t, makeClip(t, "160x96", "90", "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "30"), &sprocket.VideoOptions{Workers: 1})
+	own := []*tensor.Tensor{}
+	for range 12 {
+		own = append(own, tensor.New(tensor.Uint8, 3, 96, 160))
+	}
+	turn := 0
+	for name, get := range map[string]func() *tensor.Tensor{"lent": nil, "given": func() *tensor.Tensor {
+		turn++
+		return own[turn%len(own)]
+	}} {
+		measure := func(n int) float64 {
+			return testing.AllocsPerRun(10, func() {
+				i := 0
+				for _, err := range d.FramesInto(t.Context(), get) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if i++; i == n {
+						break
+					}
+				}
+			})
+		}
+		if a, b := measure(15), measure(90); b > a && !sprocket.RaceEnabled {
+			t.Errorf("%s: 15 frames cost %v allocations, 90 frames %v", name, a, b)
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"log/slog"
 	"strings"
@@ -43,10 +44,13 @@ type VideoOptions struct {
 	Layout   tensor.Layout
 	DType    tensor.DType
 	Channels codec.Channels
+	// Crop is the part of a frame that is kept, in pixels of the frame as it is shown, before scaling. It must lie in every frame.
+	// The zero rectangle keeps all.
+	Crop image.Rectangle
 	// Width and Height scale the frames, bilinearly. Zero keeps the size, or the aspect when only one is zero.
 	Width, Height int
 	// Native returns the decoder's own planes instead, packed without padding into a one-dimensional uint8 tensor, not turned.
-	// Layout, DType, Channels, Width and Height must be zero.
+	// Layout, DType, Channels, Crop, Width and Height must be zero.
 	Native bool
 
 	// KeepDamaged returns frames whose damage the decoder concealed. Otherwise they are errors.
@@ -153,7 +157,7 @@ func OpenVideo(ctx context.Context, src source.Source, o *VideoOptions) (*VideoD
 	}
 	d.pixels = codec.Pixels{
 		Layout: o.Layout, DType: o.DType, Channels: o.Channels,
-		Orientation: d.info.Orientation, Width: o.Width, Height: o.Height,
+		Orientation: d.info.Orientation, Crop: o.Crop, Width: o.Width, Height: o.Height,
 	}
 	d.stats.openTime = time.Since(start)
 	d.stats.open = d.src.Counts()

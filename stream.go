@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"io/fs"
 	"sync"
@@ -126,14 +127,17 @@ func OpenFS(ctx context.Context, fsys fs.FS, name string, o *VideoOptions) (*Vid
 
 // check returns an error where options contradict each other.
 func (o *VideoOptions) check() error {
-	if o.Native && (o.Layout != 0 || o.DType != 0 || o.Channels != 0 || o.Width != 0 || o.Height != 0) {
-		return errors.New("sprocket: Native with a layout, dtype, channels or size")
+	if o.Native && (o.Layout != 0 || o.DType != 0 || o.Channels != 0 || o.Crop != (image.Rectangle{}) || o.Width != 0 || o.Height != 0) {
+		return errors.New("sprocket: Native with a layout, dtype, channels, part or size")
 	}
 	if o.Index != nil && o.VerifyKeys {
 		return errors.New("sprocket: VerifyKeys with an Index, which says itself where decoding can start")
 	}
 	if o.Width < 0 || o.Height < 0 || o.Workers < 0 || o.Threads < 0 || o.CacheBytes < 0 {
 		return errors.New("sprocket: negative size, workers, threads or cache")
+	}
+	if o.Crop != (image.Rectangle{}) && (o.Crop.Empty() || o.Crop.Min.X < 0 || o.Crop.Min.Y < 0) {
+		return fmt.Errorf("sprocket: Crop %v is no part of a picture", o.Crop)
 	}
 	return nil
 }
@@ -194,7 +198,7 @@ func (s *VideoStream) use(d container.Demuxer, track int) (err error) {
 	o := &s.opts
 	s.pixels = codec.Pixels{
 		Layout: o.Layout, DType: o.DType, Channels: o.Channels,
-		Orientation: s.info.Orientation, Width: o.Width, Height: o.Height,
+		Orientation: s.info.Orientation, Crop: s.opts.Crop, Width: o.Width, Height: o.Height,
 	}
 	s.order = newOrder(&s.info, o.KeepDamaged)
 	return nil

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
+	"math"
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/tensor"
@@ -105,9 +107,14 @@ type Pixels struct {
 	DType       tensor.DType // Uint8, Uint16 or Float32
 	Channels    Channels
 	Orientation container.Orientation
-	// Width and Height scale the picture, after orientation, bilinearly in RGB. Zero keeps the picture's own;
-	// if only one is zero it follows the other by the aspect of the picture in pixels.
+	// Crop is the part that is kept, in pixels of the oriented picture, before scaling. It must lie in the picture.
+	// The zero rectangle keeps all.
+	Crop image.Rectangle
+	// Width and Height scale the picture, after orientation and Crop, bilinearly in RGB. Zero keeps the size there is;
+	// if only one is zero it follows the other by the aspect in pixels.
 	Width, Height int
+	// MaxPixels bounds Width times Height: a larger picture is scaled down, its aspect kept. Zero is no bound.
+	MaxPixels int
 }
 
 // Scaled returns the width and height that a decoded picture of w×h pixels has in this form.
@@ -115,13 +122,24 @@ func (px *Pixels) Scaled(w, h int) (width, height int) {
 	if px.Orientation.Swaps() {
 		w, h = h, w
 	}
+	if px.Crop != (image.Rectangle{}) {
+		w, h = px.Crop.Dx(), px.Crop.Dy()
+	}
+	if w <= 0 || h <= 0 {
+		return w, h
+	}
 	switch {
 	case px.Width > 0 && px.Height > 0:
-		return px.Width, px.Height
+		w, h = px.Width, px.Height
 	case px.Width > 0:
-		return px.Width, max(1, (h*px.Width+w/2)/w)
+		w, h = px.Width, max(1, (h*px.Width+w/2)/w)
 	case px.Height > 0:
-		return max(1, (w*px.Height+h/2)/h), px.Height
+		w, h = max(1, (w*px.Height+h/2)/h), px.Height
+	}
+	if px.MaxPixels > 0 && w > px.MaxPixels/h {
+		by := math.Sqrt(float64(px.MaxPixels) / (float64(w) * float64(h)))
+		w, h = max(1, int(float64(w)*by)), max(1, int(float64(h)*by))
+		w, h = min(w, px.MaxPixels), min(h, max(1, px.MaxPixels/w)) // rounding one side up to 1 must not pass the bound
 	}
 	return w, h
 }

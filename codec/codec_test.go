@@ -3,6 +3,7 @@ package codec
 import (
 	"context"
 	"errors"
+	"image"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +62,13 @@ func TestPixelsShape(t *testing.T) {
 		{Pixels{Width: 224, Height: 224}, []int{3, 224, 224}},
 		{Pixels{Orientation: turned, Width: 240}, []int{3, 320, 240}},
 		{Pixels{Width: 1}, []int{3, 1, 1}},
+		{Pixels{Crop: image.Rect(10, 20, 110, 70)}, []int{3, 50, 100}},
+		{Pixels{Crop: image.Rect(10, 20, 110, 70), Orientation: turned, Width: 50}, []int{3, 25, 50}},
+		{Pixels{MaxPixels: 640 * 480}, []int{3, 480, 640}},
+		{Pixels{MaxPixels: 640*480 - 1}, []int{3, 479, 639}},
+		{Pixels{MaxPixels: 320 * 240}, []int{3, 240, 320}},
+		{Pixels{MaxPixels: 20_000, Width: 600, Height: 10}, []int{3, 10, 600}},
+		{Pixels{MaxPixels: 10, Width: 600, Height: 1}, []int{3, 1, 10}},
 	} {
 		if got := c.px.Shape(640, 480); !slices.Equal(got, c.want) {
 			t.Errorf("%+v: shape %v, want %v", c.px, got, c.want)

@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"errors"
 	"fmt"
+	"image"
 	"slices"
 	"unsafe"
 
@@ -23,6 +24,7 @@ type converter struct {
 	images  []keptImage
 	store   store
 	scaling scaling
+	slice   int // for tests: instead of sliceBytes
 }
 
 type keptScaler struct {
@@ -32,7 +34,7 @@ type keptScaler struct {
 
 type keptImage struct {
 	use int
-	*image
+	*canvas
 }
 
 // target is dst as the kernels see it: steps in elements along the axes of the displayed picture.
@@ -59,6 +61,14 @@ func (c *converter) convert(f *Frame, dst *tensor.Tensor, px *codec.Pixels) erro
 	if w <= 0 || h <= 0 {
 		return fmt.Errorf("picture of %dx%d pixels: %w", w, h, container.ErrUnsupported)
 	}
+	turned := orient(px.Orientation, w, h)
+	part := image.Rect(0, 0, turned.width, turned.height)
+	if px.Crop != (image.Rectangle{}) {
+		if px.Crop.Empty() || !px.Crop.In(part) {
+			return fmt.Errorf("%v of a picture of %dx%d pixels: %w", px.Crop, turned.width, turned.height, errCrop)
+		}
+		part = px.Crop
+	}
 	to, err := targetOf(dst, px, w, h)
 	if err != nil {
 		return err
@@ -70,15 +80,16 @@ func (c *converter) convert(f *Frame, dst *tensor.Tensor, px *codec.Pixels) erro
 		dstWidth: int32(w), dstHeight: int32(h), dstFormat: format,
 		matrix: matrixOf(f.pic.matrix), rng: f.pic.rng - 1, chromaPos: chromaPosOf(f.PixelFormat()),
 	}
-	turned := orient(px.Orientation, w, h)
-	if to.width == turned.width && to.height == turned.height {
-		return c.spread(f.d.coder.picture(), to, px, &turned, wide)
+	if to.width == part.Dx() && to.height == part.Dy() {
+		return c.spread(f.d.coder.picture(), to, px, &turned, part, wide)
 	}
-	return c.scale(f, to, px, &turned, format, wide)
+	return c.scale(f, to, px, &turned, part, format, wide)
 }
 
+var errCrop = errors.New("the part to keep does not lie in the picture")
+
 // scale converts, turns and scales: each into a picture of its own but the last.
-func (c *converter) scale(f *Frame, to target, px *codec.Pixels, turned *placement, format int32, wide bool) error {
+func (c *converter) scale(f *Frame, to target, px *codec.Pixels, turned *placement, part image.Rectangle, format int32, wide bool) error {
 	packed := codec.Pixels{Layout: tensor.NHWC, DType: tensor.Uint8, Channels: px.Channels}
 	if wide {
 		packed.DType = tensor.Uint16
@@ -94,25 +105,34 @@ func (c *converter) scale(f *Frame, to target, px *codec.Pixels, turned *placeme
 	if err != nil {
 		return err
 	}
-	n := packed.Channels.Count()
+	n, size := packed.Channels.Count(), packed.DType.Size()
+	// All of the rows, as FFmpeg's filters have them: libswscale looks at the pixel after the last one of a row.
+	rows := image.Rect(0, part.Min.Y&^15, turned.width, min(turned.height, (part.Max.Y+15)&^15))
 	whole := target{
-		data: unsafe.Slice((*byte)(m.pixels()), m.stride()*turned.height), size: packed.DType.Size(),
-		width: turned.width, height: turned.height, row: m.stride() / packed.DType.Size(), column: n, channel: 1, padded: true,
+		data: unsafe.Slice((*byte)(m.pixels()), m.stride()*turned.height)[rows.Min.Y*m.stride():], size: size,
+		width: turned.width, height: rows.Dy(), row: m.stride() / size, column: n, channel: 1, padded: true,
 	}
-	if err := c.spread(f.d.coder.picture(), whole, &packed, turned, wide); err != nil {
+	if err := c.spread(f.d.coder.picture(), whole, &packed, turned, rows, wide); err != nil {
 		return err
 	}
 	c.scaling = scaling{
-		srcWidth: int32(turned.width), srcHeight: int32(turned.height), srcFormat: format,
+		srcWidth: int32(part.Dx()), srcHeight: int32(part.Dy()), srcFormat: format,
 		dstWidth: int32(to.width), dstHeight: int32(to.height), dstFormat: format,
 		flags: flagBilinear, matrix: matrixOf(0), rng: c.scaling.rng, chromaPos: -513,
 	}
 	straight := orient(container.Orientation{}, to.width, to.height)
-	return c.spread(m.picture(), to, px, &straight, wide)
+	src := m.picture()
+	if part.Dx() != turned.width || part.Dy() != turned.height {
+		if src, err = m.part(part.Min.X*n*size, part.Min.Y, part.Dx(), part.Dy()); err != nil {
+			return err
+		}
+	}
+	return c.spread(src, to, px, &straight, image.Rect(0, 0, to.width, to.height), wide)
 }
 
-// spread converts the frame src, as c.scaling says, and places the pixels in to.
-func (c *converter) spread(src unsafe.Pointer, to target, px *codec.Pixels, at *placement, wide bool) error {
+// spread converts the frame src, as c.scaling says, and places that part of the pixels in to. The part is one of the picture as
+// it is turned by at.
+func (c *converter) spread(src unsafe.Pointer, to target, px *codec.Pixels, at *placement, part image.Rectangle, wide bool) error {
 	s, err := c.scaler()
 	if err != nil {
 		return err
@@ -121,18 +141,20 @@ func (c *converter) spread(src unsafe.Pointer, to target, px *codec.Pixels, at *
 	channels := px.Channels.Count()
 	floats := px.DType == tensor.Float32
 	packed := to.column == channels && (channels == 1 || to.channel == 1)
+	align := s.align()
 	// libswscale writes blocks of pixels, past the end of a row if it must, and looks at the alignment of rows.
 	aligned := to.padded || w%32 == 0 && to.row*to.size%32 == 0 && uintptr(unsafe.Pointer(unsafe.SliceData(to.data)))%32 == 0
-	if packed && aligned && at.straight && !floats && px.Channels != codec.BGR {
-		return check(s.rows(src, 0, h, unsafe.Pointer(unsafe.SliceData(to.data)), to.row*to.size))
+	sliced := part.Dx() == w && (part.Dy() == h || h%align == 0 && part.Min.Y%align == 0 && part.Max.Y%align == 0)
+	if packed && aligned && at.straight && sliced && !floats && px.Channels != codec.BGR {
+		return check(s.rows(src, part.Min.Y, part.Dy(), unsafe.Pointer(unsafe.SliceData(to.data)), to.row*to.size))
 	}
 
 	sample := 1
 	if wide {
 		sample = 2
 	}
-	slice := min(h, max(16, sliceBytes/(w*channels*sample)&^15))
-	if h%s.align() != 0 {
+	slice := min(h, max(16, c.sliceBytes()/(w*channels*sample)&^15))
+	if h%align != 0 {
 		slice = h
 	}
 	m, err := c.image(forSlices, w, slice, c.scaling.dstFormat)
@@ -140,26 +162,35 @@ func (c *converter) spread(src unsafe.Pointer, to target, px *codec.Pixels, at *
 		return err
 	}
 	first, dx, dy := at.steps(to.row, to.column)
+	first -= part.Min.Y*to.row + part.Min.X*to.column
 	dc := to.channel
 	if px.Channels == codec.BGR {
 		first, dc = first+2*dc, -dc
 	}
-	c.store = store{srcStride: int64(m.stride()), dx: int64(dx), dy: int64(dy), dc: int64(dc), width: int32(w), channels: int32(channels)}
+	from := at.source(part)
+	c.store = store{srcStride: int64(m.stride()), dx: int64(dx), dy: int64(dy), dc: int64(dc), width: int32(from.Dx()), channels: int32(channels)}
 	if wide {
 		c.store.wide = 1
 	}
 	if floats {
 		c.store.floats = 1
 	}
-	for y := 0; y < h; y += slice {
-		n := min(slice, h-y)
-		if err := check(s.rows(src, y, n, m.pixels(), m.stride())); err != nil {
+	for y := from.Min.Y / slice * slice; y < from.Max.Y; y += slice {
+		if err := check(s.rows(src, y, min(slice, h-y), m.pixels(), m.stride())); err != nil {
 			return err
 		}
-		c.store.rows = int32(n)
-		c.store.run(m.pixels(), unsafe.Pointer(&to.data[(first+y*dy)*to.size]))
+		a, b := max(y, from.Min.Y), min(y+slice, from.Max.Y)
+		c.store.rows = int32(b - a)
+		c.store.run(unsafe.Add(m.pixels(), (a-y)*m.stride()+from.Min.X*channels*sample), unsafe.Pointer(&to.data[(first+a*dy+from.Min.X*dx)*to.size]))
 	}
 	return nil
+}
+
+func (c *converter) sliceBytes() int {
+	if c.slice > 0 {
+		return c.slice
+	}
+	return sliceBytes
 }
 
 // scaler returns the scaler for c.scaling.
@@ -191,15 +222,15 @@ const (
 )
 
 // image returns an image for a use. It is valid until maxKept-1 others have been asked for.
-func (c *converter) image(use, width, height int, format int32) (*image, error) {
+func (c *converter) image(use, width, height int, format int32) (*canvas, error) {
 	for i, m := range c.images {
 		if m.use == use && m.width == width && m.height == height && m.format == format {
 			copy(c.images[1:], c.images[:i])
 			c.images[0] = m
-			return m.image, nil
+			return m.canvas, nil
 		}
 	}
-	m, err := newImage(width, height, format)
+	m, err := newCanvas(width, height, format)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +247,7 @@ func targetOf(dst *tensor.Tensor, px *codec.Pixels, w, h int) (target, error) {
 	if px.DType != tensor.Uint8 && px.DType != tensor.Uint16 && px.DType != tensor.Float32 {
 		return target{}, fmt.Errorf("pixels of %v: %w", px.DType, container.ErrUnsupported)
 	}
-	if px.Width < 0 || px.Height < 0 || px.Orientation.Degrees%90 != 0 {
+	if px.Width < 0 || px.Height < 0 || px.MaxPixels < 0 || px.Orientation.Degrees%90 != 0 {
 		return target{}, fmt.Errorf("size %dx%d, turned by %d degrees: %w", px.Width, px.Height, px.Orientation.Degrees, container.ErrUnsupported)
 	}
 	width, height := px.Scaled(w, h)

@@ -56,16 +56,17 @@ func (*scaler) rows(unsafe.Pointer, int, int, unsafe.Pointer, int) int { return 
 func (*scaler) align() int                                             { return 1 }
 func (*scaler) close()                                                 {}
 
-type image struct {
+type canvas struct {
 	width, height int
 	format        int32
 }
 
-func newImage(int, int, int32) (*image, error) { return nil, available() }
+func newCanvas(int, int, int32) (*canvas, error) { return nil, available() }
 
-func (*image) picture() unsafe.Pointer { return nil }
-func (*image) pixels() unsafe.Pointer  { return nil }
-func (*image) stride() int             { return 0 }
-func (*image) close()                  {}
+func (*canvas) picture() unsafe.Pointer                     { return nil }
+func (*canvas) pixels() unsafe.Pointer                      { return nil }
+func (*canvas) stride() int                                 { return 0 }
+func (*canvas) part(_, _, _, _ int) (unsafe.Pointer, error) { return nil, available() }
+func (*canvas) close()                                      {}
 
 func (*store) run(_, _ unsafe.Pointer) {}

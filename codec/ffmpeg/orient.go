@@ -1,6 +1,10 @@
 package ffmpeg
 
-import "github.com/sprocket-video/sprocket/container"
+import (
+	"image"
+
+	"github.com/sprocket-video/sprocket/container"
+)
 
 // placement says where the pixels of a picture go when it is turned for display.
 type placement struct {
@@ -31,4 +35,16 @@ func orient(o container.Orientation, w, h int) placement {
 // where the displayed picture has the given steps.
 func (p *placement) steps(row, column int) (first, dx, dy int) {
 	return p.y0*row + p.x0*column, p.yx*row + p.xx*column, p.yy*row + p.xy*column
+}
+
+// source returns the rectangle of the picture as it was that is in a rectangle of the displayed one.
+func (p *placement) source(r image.Rectangle) image.Rectangle {
+	at := func(column, row int) image.Point {
+		column, row = column-p.x0, row-p.y0
+		return image.Pt(column*p.xx+row*p.yx, column*p.xy+row*p.yy)
+	}
+	a, b := at(r.Min.X, r.Min.Y), at(r.Max.X-1, r.Max.Y-1)
+	s := image.Rectangle{Min: a, Max: b}.Canon()
+	s.Max = s.Max.Add(image.Pt(1, 1))
+	return s
 }

@@ -123,6 +123,14 @@ AVFrame *sprocket_image_new(int width, int height, int format) {
 	return f;
 }
 
+// Makes view, a shell, stand for a part of a packed picture.
+void sprocket_frame_part(AVFrame *view, const AVFrame *of, int byte, int row, int width, int height) {
+	view->data[0] = of->data[0] + (ptrdiff_t)row * of->linesize[0] + byte;
+	view->linesize[0] = of->linesize[0];
+	view->width = width;
+	view->height = height;
+}
+
 void sprocket_frame_free(AVFrame *f) { av_frame_free(&f); }
 
 // Converts rows y to y+rows-1 of the picture into out.

@@ -35,6 +35,7 @@ int sprocket_sws_align(const struct SwsContext *c);
 void sprocket_sws_free(struct SwsContext *c);
 struct AVFrame *sprocket_shell_new(int width, int height, int format);
 struct AVFrame *sprocket_image_new(int width, int height, int format);
+void sprocket_frame_part(struct AVFrame *view, const struct AVFrame *of, int byte, int row, int width, int height);
 void sprocket_frame_free(struct AVFrame *f);
 int sprocket_sws_rows(struct SwsContext *c, const struct AVFrame *src, struct AVFrame *shell, int y, int rows, uint8_t *out, int stride);
 

@@ -61,34 +61,50 @@ func (s *scaler) close() {
 	live.frames.Add(-1)
 }
 
-// image is a picture in C memory, its rows aligned and padded as libswscale likes them.
-type image struct {
-	frame         *C.struct_AVFrame
+// canvas is a picture in C memory, its rows aligned and padded as libswscale likes them.
+type canvas struct {
+	frame, view   *C.struct_AVFrame // view, made when first needed, stands for a part
 	width, height int
 	format        int32
 }
 
-func newImage(width, height int, format int32) (*image, error) {
+func newCanvas(width, height int, format int32) (*canvas, error) {
 	f := C.sprocket_image_new(C.int(width), C.int(height), C.int(format))
 	if f == nil {
 		return nil, errors.New(codeText(codeNoMemory))
 	}
 	live.frames.Add(1)
-	return &image{f, width, height, format}, nil
+	return &canvas{frame: f, width: width, height: height, format: format}, nil
 }
 
-// picture returns the image as a frame.
-func (m *image) picture() unsafe.Pointer { return unsafe.Pointer(m.frame) }
+// picture returns the canvas as a frame.
+func (m *canvas) picture() unsafe.Pointer { return unsafe.Pointer(m.frame) }
 
 // pixels returns the first row.
-func (m *image) pixels() unsafe.Pointer { return unsafe.Pointer(m.frame.data[0]) }
+func (m *canvas) pixels() unsafe.Pointer { return unsafe.Pointer(m.frame.data[0]) }
 
 // stride returns the bytes from row to row.
-func (m *image) stride() int { return int(m.frame.linesize[0]) }
+func (m *canvas) stride() int { return int(m.frame.linesize[0]) }
 
-func (m *image) close() {
+// part returns so many columns and rows as a frame, from the row and the byte of it on. It is valid until the next call.
+func (m *canvas) part(byteOfRow, row, width, height int) (unsafe.Pointer, error) {
+	if m.view == nil {
+		if m.view = C.sprocket_shell_new(0, 0, C.int(m.format)); m.view == nil {
+			return nil, errors.New(codeText(codeNoMemory))
+		}
+		live.frames.Add(1)
+	}
+	C.sprocket_frame_part(m.view, m.frame, C.int(byteOfRow), C.int(row), C.int(width), C.int(height))
+	return unsafe.Pointer(m.view), nil
+}
+
+func (m *canvas) close() {
 	C.sprocket_frame_free(m.frame)
 	live.frames.Add(-1)
+	if m.view != nil {
+		C.sprocket_frame_free(m.view)
+		live.frames.Add(-1)
+	}
 }
 
 func (s *store) run(src, dst unsafe.Pointer) {
