@@ -35,6 +35,8 @@ type Demuxer struct {
 	state    atomic.Pointer[state]
 	turn     chan struct{} // holds a token while someone scans; guards walk
 	walk     *walk
+	ended    *walk   // the walk when the stream was listed: see Extend
+	opened   []error // warnings of opening
 	listed   atomic.Bool
 	closed   atomic.Bool
 
@@ -77,7 +79,7 @@ func (d *Demuxer) Close() error {
 	s.lists = nil
 	d.state.Store(&s)
 	d.closed.Store(true)
-	d.heads, d.walk = nil, nil
+	d.heads, d.walk, d.ended = nil, nil, nil
 	return nil
 }
 

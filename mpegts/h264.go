@@ -205,6 +205,12 @@ func (s *h264Slice) same(t *h264Slice) bool {
 
 func (h *h264) picture() picture { return h.now }
 
+func (h *h264) copy(st *stream) syntax {
+	c := *h
+	c.st = st
+	return &c
+}
+
 func (h *h264) seed(descs []container.Description) {
 	if len(descs) > 0 {
 		seedUnits(h, descs[0].Config)

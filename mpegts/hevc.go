@@ -148,6 +148,12 @@ func (h *hevc) readSlice(b []byte, kind byte) role {
 
 func (h *hevc) picture() picture { return h.now }
 
+func (h *hevc) copy(st *stream) syntax {
+	c := *h
+	c.st = st
+	return &c
+}
+
 func (h *hevc) seed(descs []container.Description) {
 	if len(descs) > 0 {
 		seedUnits(h, descs[0].Config)

@@ -79,7 +79,7 @@ func (u *unit) times(last, step int64) {
 				u.dts = last + step
 			}
 		}
-		u.pts = u.dts
+		u.pts = u.dts + u.delay
 	}
 	if u.dts == noTime {
 		if u.dts = u.pts; u.derived && last != noTime {

@@ -1,6 +1,8 @@
 package mpegts
 
 import (
+	"slices"
+
 	"github.com/sprocket-video/sprocket/container"
 )
 
@@ -82,6 +84,12 @@ func (m *mpeg2) slice() role {
 }
 
 func (m *mpeg2) picture() picture { return m.now }
+
+func (m *mpeg2) copy(st *stream) syntax {
+	c := *m
+	c.st, c.sequence = st, slices.Clone(m.sequence)
+	return &c
+}
 
 func (m *mpeg2) seed([]container.Description) {}
 
@@ -210,6 +218,12 @@ func (m *mpeg4) read(b []byte) role {
 }
 
 func (m *mpeg4) picture() picture { return m.now }
+
+func (m *mpeg4) copy(st *stream) syntax {
+	c := *m
+	c.st, c.headers = st, slices.Clone(m.headers)
+	return &c
+}
 
 func (m *mpeg4) seed([]container.Description) {}
 

@@ -38,7 +38,8 @@ func Open(ctx context.Context, src source.Source, o *container.Options) (*Demuxe
 	if err := p.run(ctx, opts.Head); err != nil {
 		return nil, err
 	}
-	s := &state{warnings: p.warnings.errs}
+	d.opened = p.warnings.errs
+	s := &state{warnings: d.opened}
 	for _, t := range d.plan {
 		s.tracks = append(s.tracks, t.track(d))
 	}

@@ -16,8 +16,9 @@ type unit struct {
 	duration int64 // 0 when the packet does not tell
 	desc     int
 	key      bool
-	start    bool // decoding can start here
-	derived  bool // the times follow from the order of pictures
+	delay    int64 // PTS less DTS, where neither is known
+	start    bool  // decoding can start here
+	derived  bool  // the times follow from the order of pictures
 	corrupt  bool
 }
 
@@ -128,6 +129,7 @@ func (st *stream) carry(b []byte, pos int64) {
 				st.tail[i] = st.end - 4 + int64(i)
 			}
 		}
+		st.skip = 0
 		st.framer.data(b, pos)
 		copy(st.tail[:], st.tail[min(n, 4):])
 		for i := max(0, 4-n); i < 4; i++ {

@@ -27,6 +27,8 @@ type syntax interface {
 	picture() picture
 	// seed gives it the parameter sets that were found before.
 	seed(descs []container.Description)
+	// copy returns one in the same state, for another stream.
+	copy(st *stream) syntax
 }
 
 // picture is what a first slice, and what came before it, say.
@@ -65,6 +67,7 @@ type video struct {
 	tick    int64 // presentation order of the picture in cur
 	known   int64 // time of a picture before whose order is knownAt; noTime
 	knownAt int64
+	delay   int64 // PTS less DTS of the last key picture
 	each    int64 // ticks from one count to the next; 0 not known
 
 	good     int   // PES packets in a row that hold one access unit
@@ -154,7 +157,7 @@ func (v *video) data(b []byte, pos int64) {
 			return
 		}
 		start := base + int64(one) - 2
-		if z := v.zerosBefore(b, one-2, i); z && start > v.payload {
+		if z := v.zerosBefore(b, one-2, i); z && start != v.payload {
 			start--
 		}
 		if v.turn {
@@ -304,6 +307,8 @@ func (v *video) derive() {
 			v.cur.pts, v.cur.derived = v.known+d*v.each, true
 		case same && v.st.frame > 0: // the count goes by fields
 			v.cur.pts, v.cur.derived = v.known+d*v.st.frame/2, true
+		case v.cur.key:
+			v.cur.delay = v.delay
 		}
 		return
 	}
@@ -311,6 +316,9 @@ func (v *video) derive() {
 		v.each = (v.cur.pts - v.known) / d
 	}
 	v.known, v.knownAt = v.cur.pts, v.tick
+	if v.cur.key && v.cur.dts != noTime {
+		v.delay = v.cur.pts - v.cur.dts
+	}
 }
 
 func (v *video) end() {

@@ -23,7 +23,7 @@ type walk struct {
 	off      int64  // of the first byte that was not read
 	warnings faults
 	slow     map[int]bool // PIDs of which every byte must be looked at
-	late     int          // tracks that Open did not find
+	marks    []mark       // of the builders, when the stream ended
 }
 
 func (d *Demuxer) newWalk(slow map[int]bool) *walk {
@@ -97,7 +97,6 @@ func (w *walk) found(d *Demuxer, e *elementary, l *timeline) {
 		w.warnings.add(pidName(e.pid), w.s.next, fmt.Errorf("%w: more than %d tracks", container.ErrLimit, d.limits.Tracks))
 		return
 	}
-	w.late++
 	w.addTrack(d, plan(w.s, e, l), l, d.all)
 }
 
@@ -140,7 +139,7 @@ func (d *Demuxer) complete(ctx context.Context) error {
 	d.state.Store(s)
 	d.listed.Store(true)
 	d.log(ctx, d.walk.warnings.errs)
-	d.walk = nil
+	d.ended, d.walk = d.walk, nil
 	return nil
 }
 
@@ -161,7 +160,7 @@ func (w *walk) step(ctx context.Context, d *Demuxer, buf []byte) error {
 	if k < n {
 		w.off = d.size // the source has shrunk
 	}
-	used := w.s.feed(b, at, w.off >= d.size)
+	used := w.s.feed(b, at, false) // where the source ends it may go on one day
 	w.rest = append(w.rest[:0], b[used:]...)
 	for i, bl := range w.builders {
 		if bl != nil && bl.full {
@@ -171,11 +170,28 @@ func (w *walk) step(ctx context.Context, d *Demuxer, buf []byte) error {
 	return nil
 }
 
-// finish makes the lists of the tracks.
+// finish makes the lists of the tracks. What comes of the end of the source is done by copies, so that the walk can go on when there
+// is more: see Extend.
 func (w *walk) finish(d *Demuxer) *state {
-	w.s.end()
+	ending := *w.s
+	ending.grid = slices.Clip(w.s.grid)
+	streams := make([]*stream, len(w.streams))
+	w.marks = nil
+	for i, b := range w.builders {
+		var m mark
+		if b != nil {
+			m = b.mark()
+		}
+		w.marks = append(w.marks, m)
+		if st := w.streams[i]; st != nil {
+			streams[i] = st.copy(b)
+			ending.pids[st.pid] = streams[i]
+		}
+	}
+	ending.feed(w.rest, w.off-int64(len(w.rest)), true)
+	ending.end()
 	old := d.state.Load()
-	s := &state{warnings: slices.Concat(old.warnings, w.warnings.errs)}
+	s := &state{warnings: slices.Concat(d.opened, w.warnings.errs)}
 	for i, t := range w.plan {
 		var tr container.Track
 		if i < len(old.tracks) {
@@ -191,10 +207,10 @@ func (w *walk) finish(d *Demuxer) *state {
 				tr.Start, tr.Duration = container.Ticks(l.start), container.Ticks(l.end-l.start)
 			}
 			at := *tr.Transport
-			at.Grid = w.s.grid
+			at.Grid = ending.grid
 			tr.Transport = &at
 		}
-		if st := w.streams[i]; st != nil {
+		if st := streams[i]; st != nil {
 			tr.Descriptions = t.descriptions(st.descs, st.scrambled || t.scrambled)
 			tr.Description = tr.Descriptions[0]
 		}
@@ -202,5 +218,11 @@ func (w *walk) finish(d *Demuxer) *state {
 		s.lists = append(s.lists, l)
 	}
 	chooseDefaults(s.tracks)
+	for i := range w.builders {
+		w.builders[i] = nil
+		if st := w.streams[i]; st != nil {
+			st.out = nil
+		}
+	}
 	return s
 }

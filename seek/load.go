@@ -195,9 +195,9 @@ func (s *StoredIndex) info(n int64) container.PacketInfo {
 	if s.offsets != nil {
 		p.PTS += container.Ticks(s.offsets[n])
 	}
-	step := p.DTS
+	step := container.Ticks(0)
 	if n > 0 {
-		step -= container.Ticks(s.dts.At(int(n - 1)))
+		step = p.DTS - container.Ticks(s.dts.At(int(n-1)))
 	}
 	p.Duration = step + container.Ticks(s.extraAll)
 	if s.extra != nil {

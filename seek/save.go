@@ -89,7 +89,7 @@ const (
 	fieldFlags    = iota // see the flag constants
 	fieldDTS             // less the DTS before
 	fieldPTS             // less DTS
-	fieldDuration        // less the step of DTS to this packet: of a constant rate, 0
+	fieldDuration        // less the step of DTS to this packet, which for the first is 0: of a constant rate, 0
 	fieldSize
 	fieldPos  // less the end of the packet before
 	fieldSpan // 0 where it is the size
@@ -134,7 +134,11 @@ func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte,
 		cols[fieldFlags].add(flags)
 		cols[fieldDTS].add(int64(info.DTS - last.DTS))
 		cols[fieldPTS].add(int64(info.PTS - info.DTS))
-		cols[fieldDuration].add(int64(info.Duration - (info.DTS - last.DTS)))
+		step := info.DTS - last.DTS
+		if info.N == 0 {
+			step = 0
+		}
+		cols[fieldDuration].add(int64(info.Duration - step))
 		cols[fieldSize].add(int64(info.Size))
 		cols[fieldPos].add(info.Pos - (last.Pos + last.Extent()))
 		cols[fieldSpan].add(info.Span)
