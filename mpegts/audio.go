@@ -43,14 +43,13 @@ type audio struct {
 	until int64 // where it ends
 	head  heading
 
-	clean   bool // the last frame ended here, undamaged: the next header is to be here
-	seen    bool // some header was good
-	like    heading
-	base    int64 // time of the frame from which samples are counted; noTime
+	clean   bool    // the last frame ended here, undamaged: the next header is to be here
+	seen    bool    // some header was good
+	like    heading // it
+	now     heading // being read
+	base    int64   // time of the frame from which samples are counted; noTime
 	samples int64
 	rate    int64
-	first   []byte // the beginning of the first frame, until it tells what the sound is
-	told    heading
 	damaged bool
 }
 
@@ -138,8 +137,9 @@ func (a *audio) holds() bool { return a.st.meaning.codec == "eac3" || a.head.cod
 // try looks whether what is in buf is a header, or the beginning of one.
 func (a *audio) try() {
 	for a.n > 0 {
-		var h heading
-		v := a.read(a.buf[:a.n], &h)
+		a.now = heading{}
+		h := &a.now
+		v := a.read(a.buf[:a.n], h)
 		if v == moreBytes {
 			if a.n < maxHeading {
 				return
@@ -147,7 +147,7 @@ func (a *audio) try() {
 			v = noHeader
 		}
 		if v == isHeader && (a.clean || !a.seen || h.rate == a.like.rate && h.channels == a.like.channels || h.rate == 0) && h.size >= a.n {
-			a.start(&h)
+			a.start(h)
 			return
 		}
 		if a.clean {

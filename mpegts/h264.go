@@ -92,11 +92,13 @@ func (h *h264) read(b []byte) role {
 
 func (h *h264) readSPS(b []byte) {
 	b = bytes.TrimRight(b, "\x00")
+	for _, old := range h.sps {
+		if old != nil && bytes.Equal(old.raw, b) {
+			return
+		}
+	}
 	s := &h264SPS{}
 	if s.sps.Unmarshal(b) != nil || s.sps.ID >= uint32(len(h.sps)) || s.sps.Log2MaxFrameNumMinus4 > 12 || s.sps.Log2MaxPicOrderCntLsbMinus4 > 12 {
-		return
-	}
-	if old := h.sps[s.sps.ID]; old != nil && bytes.Equal(old.raw, b) {
 		return
 	}
 	s.raw = slices.Clone(b)

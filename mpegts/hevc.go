@@ -74,11 +74,13 @@ func (h *hevc) read(b []byte) role {
 
 func (h *hevc) readSPS(b []byte) {
 	b = bytes.TrimRight(b, "\x00")
+	for _, old := range h.sps {
+		if old != nil && bytes.Equal(old.raw, b) {
+			return
+		}
+	}
 	s := &hevcSPS{}
 	if s.sps.Unmarshal(b) != nil || int(s.sps.ID) >= len(h.sps) || s.sps.Log2MaxPicOrderCntLsbMinus4 > 12 {
-		return
-	}
-	if old := h.sps[s.sps.ID]; old != nil && bytes.Equal(old.raw, b) {
 		return
 	}
 	s.raw = slices.Clone(b)
