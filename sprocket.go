@@ -83,6 +83,9 @@ type VideoOptions struct {
 	Limits container.Limits
 	// Logger receives debug messages. Nil discards them.
 	Logger *slog.Logger
+	// Progress, when not nil, is told while the index is built how far it is, where that means going through the whole source:
+	// see container.Options.
+	Progress func(done, total int64)
 }
 
 // Formats returns the container formats this module reads.
@@ -205,8 +208,9 @@ func (d *VideoDecoder) openContainer(ctx context.Context) error {
 	}
 	chosen := -1
 	demuxer, err := container.Open(ctx, d.src, formats, &container.Options{
-		Limits: d.opts.Limits,
-		Logger: d.opts.Logger,
+		Limits:   d.opts.Limits,
+		Logger:   d.opts.Logger,
+		Progress: d.opts.Progress,
 		Select: func(tracks []container.Track) []int {
 			if chosen = chooseVideo(tracks, d.opts.Track); chosen < 0 {
 				return []int{}

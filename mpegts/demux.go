@@ -24,6 +24,7 @@ var (
 type Demuxer struct {
 	src      source.Source
 	size     int64
+	ahead    source.Prefetcher // nil where the source does not care
 	limits   container.Limits
 	logger   *slog.Logger
 	progress func(done, total int64)

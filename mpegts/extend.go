@@ -20,7 +20,7 @@ func (d *Demuxer) Extend(ctx context.Context, src source.Source) (*Demuxer, erro
 	}
 	defer func() { <-d.turn }()
 	n := &Demuxer{
-		src: src, size: src.Size(), limits: d.limits, logger: d.logger, progress: d.progress, first: d.first, stride: d.stride,
+		src: src, size: src.Size(), ahead: source.PrefetcherOf(src), limits: d.limits, logger: d.logger, progress: d.progress, first: d.first, stride: d.stride,
 		plan: d.plan, all: d.all, inUse: d.inUse, grid: []int64{d.first},
 		turn: make(chan struct{}, 1), spanTurn: make(chan struct{}, 1), spans: map[int]span{},
 	}

@@ -33,7 +33,7 @@ func Open(ctx context.Context, src source.Source, o *container.Options) (*Demuxe
 	if o != nil {
 		opts = *o
 	}
-	d := &Demuxer{src: src, size: src.Size(), limits: opts.Limits.OrDefault(), progress: opts.Progress, turn: make(chan struct{}, 1), spanTurn: make(chan struct{}, 1), spans: map[int]span{}}
+	d := &Demuxer{src: src, size: src.Size(), ahead: source.PrefetcherOf(src), limits: opts.Limits.OrDefault(), progress: opts.Progress, turn: make(chan struct{}, 1), spanTurn: make(chan struct{}, 1), spans: map[int]span{}}
 	p := &prober{d: d}
 	if err := p.run(ctx, opts.Head); err != nil {
 		return nil, err

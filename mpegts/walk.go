@@ -10,7 +10,8 @@ import (
 	"github.com/sprocket-video/sprocket/source"
 )
 
-// The walk goes through the whole stream, once for all tracks: 1 MiB a read. Whoever lists first walks; others wait for it or for the end of
+// The walk goes through the whole stream, once for all tracks: 256 KiB a read: as much as stays in a
+// processor's cache. Whoever lists first walks; others wait for it or for the end of
 // their own context. A walk that is cancelled, or whose source fails, goes on from the same place at the next call.
 
 // walk is the state of going through the stream.
@@ -23,6 +24,7 @@ type walk struct {
 	off      int64  // of the first byte that was not read
 	warnings faults
 	slow     map[int]bool // PIDs of which every byte must be looked at
+	fetched  int64        // up to where the source was told what will be read
 	marks    []mark       // of the builders, when the stream ended
 }
 
@@ -143,8 +145,17 @@ func (d *Demuxer) complete(ctx context.Context) error {
 	return nil
 }
 
+// fetchAhead is how much is asked for at once of a source that gains from knowing: one on a server.
+const fetchAhead = 4 << 20
+
 // step takes one window.
 func (w *walk) step(ctx context.Context, d *Demuxer, buf []byte) error {
+	if d.ahead != nil && w.off >= w.fetched {
+		if err := d.ahead.Prefetch(ctx, w.off, fetchAhead); err != nil {
+			return fail("list", "", w.off, err)
+		}
+		w.fetched = w.off + fetchAhead
+	}
 	n := int(min(window, d.size-w.off))
 	if cap(buf) < len(w.rest)+n {
 		buf = make([]byte, 0, len(w.rest)+n)

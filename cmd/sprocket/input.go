@@ -129,7 +129,7 @@ func openMedia(ctx context.Context, name string, stdin io.Reader, spool bool, pi
 
 func (m *media) open(ctx context.Context, pick func([]container.Track) []int) error {
 	start := time.Now()
-	d, err := container.Open(ctx, m.Counter, container.Noting(&m.format, sprocket.Formats()), &container.Options{Select: pick})
+	d, err := container.Open(ctx, m.Counter, container.Noting(&m.format, sprocket.Formats()), &container.Options{Select: pick, Progress: indexing(os.Stderr)})
 	m.took = time.Since(start)
 	m.opened = m.Counts()
 	if err != nil {
@@ -165,6 +165,9 @@ func trackByID(tracks []container.Track, id int, kinds ...container.Kind) (int, 
 
 // openVideo opens the video decoder of an input. Close both: the decoder first.
 func openVideo(ctx context.Context, in *input, o *sprocket.VideoOptions) (*sprocket.VideoDecoder, error) {
+	if o.Progress == nil {
+		o.Progress = indexing(os.Stderr)
+	}
 	d, err := sprocket.OpenVideo(ctx, in.Counter, o)
 	if err == nil {
 		return d, nil

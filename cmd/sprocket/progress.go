@@ -68,3 +68,20 @@ func (p *progress) end() {
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}
 }
+
+// indexing returns what shows on a terminal how far a source was gone through; nil when w is none.
+func indexing(w io.Writer) func(done, total int64) {
+	p := newProgress(w, "MiB", 0)
+	if p == nil {
+		return nil
+	}
+	return func(done, total int64) {
+		p.mu.Lock()
+		p.total = int(total >> 20)
+		more := int(done>>20) - p.done
+		p.mu.Unlock()
+		if p.add(more); done >= total {
+			p.end()
+		}
+	}
+}
