@@ -15,12 +15,13 @@ const childArg = "child"
 
 // children are what a child process can do. Each returns the number of frames, and how long the library's calls took.
 var children = map[string]func(ctx context.Context, file string) (int, time.Duration, error){
-	"index":  childIndex,
-	"rgb":    childRGB,
-	"random": childRandom,
+	"index": childIndex,
 }
 
 func runChild(ctx context.Context, args []string) error {
+	if len(args) == 2 && args[0] == "job" {
+		return childJob(ctx, args[1])
+	}
 	if len(args) != 2 || children[args[0]] == nil {
 		return fmt.Errorf("child %q", args)
 	}

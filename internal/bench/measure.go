@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"syscall"
 	"text/tabwriter"
 	"time"
 )
@@ -16,6 +17,7 @@ import (
 type side struct {
 	name string
 	run  func(ctx context.Context) (time.Duration, error) // does the work once and says how long it took
+	cpu  func() time.Duration                             // what that took of processors; nil: what its processes took
 }
 
 // timing is how long one side took over all rounds.
@@ -27,11 +29,15 @@ type timing struct {
 }
 
 // ratio is how often faster one side is than another, by the best time of each: whatever else the machine does only adds.
+// Least, Median and Most are of the rounds, in each of which both sides ran in turn.
 type ratio struct {
-	Of    string  `json:"of"`
-	To    string  `json:"to"`
-	Value float64 `json:"value"`
-	Want  float64 `json:"want,omitempty"` // at least; 0 when nothing is asked
+	Of     string  `json:"of"`
+	To     string  `json:"to"`
+	Value  float64 `json:"value"`
+	Least  float64 `json:"least"`
+	Median float64 `json:"median"`
+	Most   float64 `json:"most"`
+	Want   float64 `json:"want,omitempty"` // at least; 0 when nothing is asked
 }
 
 // count is something counted, not timed.
@@ -55,10 +61,13 @@ func (m machine) String() string {
 
 // report is everything measured.
 type report struct {
-	Machine machine  `json:"machine"`
-	Timings []timing `json:"timings"`
-	Ratios  []ratio  `json:"ratios"`
-	Counts  []count  `json:"counts"`
+	Workload string   `json:"workload"`
+	About    string   `json:"about"`
+	CPU      bool     `json:"processor_time"` // the times are of processors, not of the clock
+	Machine  machine  `json:"machine"`
+	Timings  []timing `json:"timings"`
+	Ratios   []ratio  `json:"ratios"`
+	Counts   []count  `json:"counts"`
 }
 
 // missed returns the number of ratios below what is wanted.
@@ -83,9 +92,16 @@ func (b *bench) compare(ctx context.Context, sides []side, targets []target) err
 	times := make([][]float64, len(sides))
 	for range b.rounds {
 		for i, s := range sides {
+			before := cpuTime(syscall.RUSAGE_CHILDREN)
 			took, err := s.run(ctx)
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			switch {
+			case b.cpu && s.cpu != nil:
+				took = s.cpu()
+			case b.cpu:
+				took = cpuTime(syscall.RUSAGE_CHILDREN) - before
 			}
 			times[i] = append(times[i], took.Seconds())
 		}
@@ -102,7 +118,14 @@ func (b *bench) compare(ctx context.Context, sides []side, targets []target) err
 	}
 	for _, t := range targets {
 		value := slices.Min(times[t.to]) / slices.Min(times[t.of])
-		b.addRatio(ratio{Of: sides[t.of].name, To: sides[t.to].name, Value: value, Want: t.want})
+		rounds := make([]float64, b.rounds)
+		for i := range rounds {
+			rounds[i] = times[t.to][i] / times[t.of][i]
+		}
+		b.addRatio(ratio{
+			Of: sides[t.of].name, To: sides[t.to].name, Want: t.want,
+			Value: value, Least: slices.Min(rounds), Median: median(rounds), Most: slices.Max(rounds),
+		})
 	}
 	return nil
 }
@@ -116,7 +139,7 @@ func (b *bench) addRatio(r ratio) {
 			verdict = fmt.Sprintf(" (wanted %g: NO)", r.Want)
 		}
 	}
-	fmt.Printf("%6.2fx  %s, against %s%s\n", r.Value, r.Of, r.To, verdict)
+	fmt.Printf("%6.2fx (%.2f %.2f %.2f)  %s, against %s%s\n", r.Value, r.Least, r.Median, r.Most, r.Of, r.To, verdict)
 }
 
 func (b *bench) addCount(c count) {

@@ -28,7 +28,7 @@ func TestCompareTakesTheBestOfTheRounds(t *testing.T) {
 	if got, want := b.report.Timings[0], (timing{Name: "a", Min: 1, Median: 2, Max: 4}); got != want {
 		t.Errorf("timing = %+v, want %+v", got, want)
 	}
-	if got, want := b.report.Ratios[0], (ratio{Of: "a", To: "b", Value: 3, Want: 3.5}); got != want {
+	if got, want := b.report.Ratios[0], (ratio{Of: "a", To: "b", Value: 3, Least: 3, Median: 3, Most: 4, Want: 3.5}); got != want {
 		t.Errorf("ratio = %+v, want %+v", got, want)
 	}
 	if got := b.report.missed(); got != 1 {
