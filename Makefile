@@ -34,10 +34,10 @@ check:
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) test ./internal/layers
 
-# Go's own benchmarks, then this library against FFmpeg's tools, as ratios.
+# Go's own benchmarks, then this library against what else is on the machine, as ratios, into docs/bench.
 bench: setup build
 	$(GO) test -run '^$$' -bench . -benchmem ./...
-	$(GO) run ./internal/bench
+	$(GO) run ./internal/bench -n 3 -out docs/bench
 
 # Every fuzz target, FUZZTIME each.
 fuzz: setup
