@@ -186,6 +186,20 @@ func TestAMissingFieldIsAnError(t *testing.T) {
 	}
 }
 
+// A stream tells fields from frames as the index of a file does, also where the last field is cut.
+func TestFieldsOfStreams(t *testing.T) {
+	f := testmedia.Fields{Frames: 40, Every: 10}
+	for _, separate := range []bool{false, true} {
+		m := fieldsMovie(f, separate)
+		file := testmedia.MP4(m)
+		for _, cut := range []int{0, 10} {
+			if n, ok := compareStream(t, "fields", file[:len(file)-cut], &sprocket.VideoOptions{Native: true}); n != 40 || !ok {
+				t.Errorf("separate %v, %d bytes cut: %d frames", separate, cut, n)
+			}
+		}
+	}
+}
+
 // The index of a track that may have fields reads the heads of some packets, and of all where they have packets of their own; of others it reads none.
 func TestReadsToTellFields(t *testing.T) {
 	f := testmedia.Fields{Frames: 60, Every: 10}

@@ -111,8 +111,9 @@ func (s *VideoStream) feed(ctx context.Context, p *container.Packet, unread erro
 	} else if data == nil {
 		data = []byte{}
 	}
-	if err := s.order.add(&p.PacketInfo, data); err != nil {
-		s.ready = append(s.ready, streamed{err: err})
+	picture, late := s.order.add(&p.PacketInfo, data)
+	if late != nil {
+		s.ready = append(s.ready, streamed{err: late})
 	}
 	if unread != nil {
 		s.order.fail(p.N, unread)
@@ -120,7 +121,9 @@ func (s *VideoStream) feed(ctx context.Context, p *container.Packet, unread erro
 	}
 	s.stats.packets.Add(1)
 	s.stats.bytes.Add(int64(p.Size))
-	s.order.decoding(p.N)
+	if picture {
+		s.order.decoding(p.N)
+	}
 	err := s.stage.dec.Decode(ctx, p, s.stage.emit)
 	if errors.Is(err, codec.ErrDecode) {
 		s.order.fail(p.N, err)

@@ -28,6 +28,7 @@ type order struct {
 	lastPTS  container.Ticks // the greatest
 	duration container.Ticks // of the packet that has it
 
+	fields  fieldPairs
 	fed     int64   // the last packet
 	waiting []int64 // packets in the decoder
 	uses    [2 * maxWaiting]use
@@ -40,11 +41,12 @@ type order struct {
 
 // slot is a packet that will be a frame.
 type slot struct {
-	n             int64
+	n, last       int64 // its packet; that of its second field, if that has one of its own
 	pts, duration container.Ticks
 	key           bool
 	frame         *Frame // its picture, once that came out
 	err           error  // why there is none
+	half          error  // why its second field is not there
 }
 
 // use says whether other packets need one.
@@ -63,7 +65,7 @@ type key struct {
 const maxKeys = 256
 
 func newOrder(info *container.Track, keep bool) order {
-	o := order{info: info, keep: keep, fed: -1}
+	o := order{info: info, keep: keep, fed: -1, fields: newFieldPairs(info)}
 	for i := range o.uses {
 		o.uses[i].n = -1
 	}
@@ -78,8 +80,9 @@ func (o *order) inspect(p *container.PacketInfo, data []byte) bitstream.Info {
 	return bitstream.Inspect(&o.info.Descriptions[p.Description], data)
 }
 
-// add takes a packet, in decode order. Data is nil where it could not be read. The error is that it comes too late.
-func (o *order) add(p *container.PacketInfo, data []byte) error {
+// add takes a packet, in decode order. Data is nil where it could not be read. It says whether a picture of the packet's own comes out of the
+// decoder. The error is that it comes too late.
+func (o *order) add(p *container.PacketInfo, data []byte) (picture bool, err error) {
 	pts := p.PTS
 	if pts == container.NoTicks {
 		pts = p.DTS
@@ -96,20 +99,26 @@ func (o *order) add(p *container.PacketInfo, data []byte) error {
 		o.addKey(key{p.N, pts}, b, data != nil)
 	}
 	if p.Discard {
-		return nil
+		return true, nil
 	}
 	if o.next == 0 && len(o.pending) == 0 || pts >= o.lastPTS {
 		o.lastPTS, o.duration = pts, p.Duration
 	}
 	if o.drops && p.N > o.first.n && pts < o.first.pts && (o.info.Codec != "hevc" || b.Skipped) {
-		return nil
+		return false, nil
+	}
+	if o.fields.second(p.N, data) {
+		if s := o.find(p.N - 1); s != nil {
+			s.last = p.N
+		}
+		return false, nil
 	}
 	if o.given && pts < o.shown {
-		return fmt.Errorf("sprocket: packet %d is shown before frame %d, which was given out: %w", p.N, o.next-1, container.ErrCorrupt)
+		return true, fmt.Errorf("sprocket: packet %d is shown before frame %d, which was given out: %w", p.N, o.next-1, container.ErrCorrupt)
 	}
 	i := sort.Search(len(o.pending), func(i int) bool { return o.pending[i].pts > pts })
-	o.pending = slices.Insert(o.pending, i, &slot{n: p.N, pts: pts, duration: p.Duration, key: p.Key})
-	return nil
+	o.pending = slices.Insert(o.pending, i, &slot{n: p.N, last: p.N, pts: pts, duration: p.Duration, key: p.Key})
+	return true, nil
 }
 
 func (o *order) addKey(k key, b bitstream.Info, read bool) {
@@ -153,6 +162,8 @@ func (o *order) fail(n int64, err error) {
 	o.damage(n)
 	if s := o.find(n); s != nil {
 		s.err = err
+	} else if s := o.find(n - 1); s != nil && s.last == n {
+		s.half = err
 	}
 }
 
@@ -223,7 +234,7 @@ func (o *order) take(end bool) (f streamed, ok bool) {
 	}
 	o.pending[0] = nil
 	o.pending = o.pending[1:]
-	info := FrameInfo{N: o.next, Ticks: s.pts, DurationTicks: o.duration, Key: s.key}
+	info := FrameInfo{N: o.next, Ticks: s.pts, DurationTicks: o.lastPTS + o.duration - s.pts, Key: s.key}
 	if len(o.pending) > 0 {
 		info.DurationTicks = o.pending[0].pts - s.pts
 	}
@@ -243,6 +254,8 @@ func (o *order) take(end bool) (f streamed, ok bool) {
 // judge says why there is no frame, if there is none.
 func (o *order) judge(s *slot) error {
 	switch {
+	case s.half != nil && !o.keep:
+		return s.half
 	case s.frame == nil && s.err != nil:
 		return s.err
 	case s.frame == nil:
