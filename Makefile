@@ -7,6 +7,9 @@ SEED ?=
 RACE ?= ./...
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
+# Modules of their own, below this one.
+NESTED = source/s3
+
 .PHONY: setup build demo test check bench fuzz fuzz-corpus clean
 
 # What building with FFmpeg needs. Does nothing when it is there.
@@ -26,12 +29,15 @@ test: setup
 	CGO_ENABLED=0 $(GO) build ./...
 	CGO_ENABLED=0 $(GO) vet ./...
 	CGO_ENABLED=0 $(GO) test ./...
+	@GO=$(GO) sh scripts/versitygw.sh
+	for m in $(NESTED); do (cd $$m && $(GO) vet ./... && $(GO) test -race ./... && CGO_ENABLED=0 $(GO) build ./...) || exit 1; done
 
 # What to run before sending a change.
 check:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	for m in $(NESTED); do (cd $$m && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...) || exit 1; done
 	$(GO) test ./internal/layers
 
 # Go's own benchmarks, then this library against what else is on the machine, as ratios, into docs/bench.

@@ -91,17 +91,15 @@ type VideoOptions struct {
 // Formats returns the container formats this module reads.
 func Formats() []container.Format { return []container.Format{mp4.Format, mpegts.Format} }
 
-// Open opens the video of a file, given its path or its http or https URL. Close closes the file too.
+// Open opens the video of a file, given its path or its http or https URL, or that of a scheme that an imported package has registered, as
+// source/s3 does s3. Close closes the file too.
 //
 // Over HTTP what a call needs is fetched ahead of it, up to 4 MiB in a request and 8 requests at once, and kept in a cache of 32 MiB. With
 // VideoOptions.Index, of a file that had a strong ETag, opening makes no request at all. For other options open the source with
 // source.OpenRemote and call OpenVideo.
 func Open(ctx context.Context, name string, o *VideoOptions) (*VideoDecoder, error) {
-	if source.IsURL(name) {
+	if scheme := source.SchemeOf(name); scheme != "" {
 		return openURL(ctx, name, o)
-	}
-	if scheme, _, ok := strings.Cut(name, "://"); ok {
-		return nil, fmt.Errorf("sprocket: open %s: scheme %q: %w", source.RedactURL(name), scheme, container.ErrUnsupported)
 	}
 	f, err := source.OpenFile(name)
 	if err != nil {
@@ -121,7 +119,10 @@ func openURL(ctx context.Context, url string, o *VideoOptions) (*VideoDecoder, e
 	if o != nil {
 		opts.HTTP.Expect = o.Index.Expect()
 	}
-	r, err := source.OpenRemote(ctx, url, &opts)
+	r, err := source.OpenURL(ctx, url, &opts)
+	if errors.Is(err, source.ErrScheme) {
+		return nil, fmt.Errorf("sprocket: open %s: %w: %w", source.RedactURL(url), err, container.ErrUnsupported)
+	}
 	if err != nil {
 		return nil, err
 	}

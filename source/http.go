@@ -22,6 +22,8 @@ var (
 type HTTPOptions struct {
 	// Client makes the requests. Its CheckRedirect is asked after the source's own checks. Nil means a client of the source's own.
 	Client *http.Client
+	// Wrap, unless nil, makes what sends the requests of the transport that would: it may sign them.
+	Wrap func(http.RoundTripper) http.RoundTripper
 	// Header is sent with every request. Credentials in it do not follow a redirect to another host.
 	Header http.Header
 
@@ -189,6 +191,12 @@ func (h *HTTP) makeClient() {
 		t.DialContext = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, ControlContext: refusePrivate}).DialContext
 		h.own, h.transport = t, t
 		h.client = &http.Client{Transport: t}
+	}
+	if h.opts.Wrap != nil {
+		if h.client.Transport == nil {
+			h.client.Transport = http.DefaultTransport
+		}
+		h.client.Transport = h.opts.Wrap(h.client.Transport)
 	}
 	h.client.CheckRedirect = h.checkRedirect(h.client.CheckRedirect)
 }

@@ -64,7 +64,7 @@ the input must fit into 16 MiB of memory, or be put into a temporary file: give 
 			if j.pick != nil {
 				in, onward, err = openForward(cmd.Context(), args[0], cmd.InOrStdin(), *spool)
 			} else {
-				in, err = openInput(cmd.Context(), args[0], cmd.InOrStdin(), *spool)
+				in, err = openKnown(cmd.Context(), args[0], cmd.InOrStdin(), *spool, j.options.Index)
 			}
 			if err != nil {
 				return err
@@ -300,8 +300,7 @@ func (j *framesJob) run(ctx context.Context, in *input, stderr io.Writer) (err e
 	if j.stats && err == nil {
 		writeStats(stderr, d.Stats(), time.Since(start))
 		if in.http != nil {
-			s := in.http.Stats()
-			fmt.Fprintf(stderr, "http: %s\n", &httpReport{s.Requests, s.Bytes, s.Retries, s.Waited.Seconds()})
+			fmt.Fprintf(stderr, "http: %s; %s waited for by decoders\n", reportHTTP(in.http), formatElapsed(d.Stats().Waited))
 		}
 	}
 	return err

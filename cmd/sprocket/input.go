@@ -12,6 +12,7 @@ import (
 
 	"github.com/sprocket-video/sprocket"
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/seek"
 	"github.com/sprocket-video/sprocket/source"
 )
 
@@ -20,11 +21,16 @@ type input struct {
 	name string
 	*source.Counter
 	close func() error
-	http  *source.HTTP // nil when the input is on no server
+	http  *source.Remote // nil when the input is on no server
 }
 
 // openInput opens what SOURCE names, so that it can be read anywhere: with spool by way of a temporary file where need be.
 func openInput(ctx context.Context, name string, stdin io.Reader, spool bool) (*input, error) {
+	return openKnown(ctx, name, stdin, spool, nil)
+}
+
+// openKnown is openInput of a source that is to be what a stored index, unless that is nil, was made of.
+func openKnown(ctx context.Context, name string, stdin io.Reader, spool bool, index *seek.StoredIndex) (*input, error) {
 	if isPipe(name, stdin) {
 		if spool {
 			return spoolInput(ctx, name, stdin)
@@ -34,10 +40,14 @@ func openInput(ctx context.Context, name string, stdin io.Reader, spool bool) (*
 	if name == "-" {
 		return openStdin(stdin)
 	}
-	if source.IsURL(name) {
-		r, err := source.OpenRemote(ctx, name, nil)
+	if source.SchemeOf(name) != "" {
+		url, err := locate(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		r, err := source.OpenURL(ctx, url, &source.RemoteOptions{HTTP: source.HTTPOptions{Expect: index.Expect()}})
 		if spool && errors.Is(err, source.ErrNoRanges) {
-			body, err := source.OpenBody(ctx, name, nil)
+			body, err := source.OpenBody(ctx, url, nil)
 			if err != nil {
 				return nil, about(name, err)
 			}
@@ -51,10 +61,7 @@ func openInput(ctx context.Context, name string, stdin io.Reader, spool bool) (*
 		if err != nil {
 			return nil, about(name, err)
 		}
-		return &input{source.RedactURL(name), source.Count(r), r.Close, r.HTTP}, nil
-	}
-	if scheme, _, ok := strings.Cut(name, "://"); ok {
-		return nil, fmt.Errorf("%s: scheme %q: %w", source.RedactURL(name), scheme, container.ErrUnsupported)
+		return &input{source.RedactURL(name), source.Count(r), r.Close, r}, nil
 	}
 	f, err := source.OpenFile(name)
 	if err != nil {

@@ -92,8 +92,7 @@ func inspect(ctx context.Context, m *media, verify bool) (*report, error) {
 		}
 	}
 	if m.http != nil {
-		s := m.http.Stats()
-		r.HTTP = &httpReport{s.Requests, s.Bytes, s.Retries, s.Waited.Seconds()}
+		r.HTTP = reportHTTP(m.http)
 	}
 	return r, nil
 }
