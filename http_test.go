@@ -6,12 +6,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -245,7 +243,7 @@ func TestHTTPBudgets(t *testing.T) {
 			// The server has no ETag, so the stored index is believed by the head.
 			stored := storedIndex(t, s.url)
 			s.take()
-			d = open(t, s.url, &sprocket.VideoOptions{Index: stored})
+			open(t, s.url, &sprocket.VideoOptions{Index: stored})
 			s.want(t, "open with an index, no ETag", 1, head)
 			s.etag.Store(true)
 			stored = storedIndex(t, s.url)
@@ -356,84 +354,6 @@ func TestHTTPFramesAtOnce(t *testing.T) {
 		}
 	}
 	s.want(t, "10 s in sequence", pieces(1<<20, 4<<20), media)
-}
-
-// Frames over a server that fails in all ways it can are those of the file.
-func TestHTTPFramesAreTheFiles(t *testing.T) {
-	name := makeClip(t, "320x180", "90", "-c:v", "libx264", "-preset", "veryfast", "-g", "20", "-b:v", "3M")
-	want, err := open(t, name, nil).FramesInRange(t.Context(), 0, sprocket.End, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := runtime.NumGoroutine()
-	var mu sync.Mutex
-	random := rand.New(rand.NewPCG(4, 4))
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		kind := random.IntN(6)
-		mu.Unlock()
-		switch kind {
-		case 0:
-			panic(http.ErrAbortHandler)
-		case 1:
-			w.WriteHeader(http.StatusServiceUnavailable)
-		case 2:
-			http.ServeFile(&breaking{w, 3000}, r, name)
-		default:
-			http.ServeFile(w, r, name)
-		}
-	}))
-	defer s.Close()
-	for range 5 {
-		r, err := source.OpenRemote(t.Context(), s.URL, &source.RemoteOptions{HTTP: source.HTTPOptions{Retries: 30, Backoff: time.Millisecond}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, err := sprocket.OpenVideo(t.Context(), r, &sprocket.VideoOptions{Workers: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := d.FramesInRange(t.Context(), 0, sprocket.End, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got.Bytes(), want.Bytes()) {
-			t.Error("the frames differ")
-		}
-		i := 0
-		for f, err := range d.Frames(t.Context()) {
-			if err != nil || !bytes.Equal(f.Bytes(), want.Index(i).Bytes()) {
-				t.Fatalf("frame %d differs: %v", i, err)
-			}
-			i++
-		}
-		if err := errors.Join(d.Close(), r.Close()); err != nil {
-			t.Error(err)
-		}
-	}
-	s.Close()
-	for range 200 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
-}
-
-// breaking breaks the connection after some bytes.
-type breaking struct {
-	http.ResponseWriter
-	left int
-}
-
-func (w *breaking) Write(p []byte) (int, error) {
-	if len(p) > w.left {
-		_, _ = w.ResponseWriter.Write(p[:w.left]) // it breaks anyway
-		panic(http.ErrAbortHandler)
-	}
-	w.left -= len(p)
-	return w.ResponseWriter.Write(p)
 }
 
 func TestHTTPFileThatChangesEndsTheCall(t *testing.T) {
