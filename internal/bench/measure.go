@@ -68,6 +68,8 @@ type report struct {
 	Timings  []timing `json:"timings"`
 	Ratios   []ratio  `json:"ratios"`
 	Counts   []count  `json:"counts"`
+
+	groups []chartGroup // of the chart; nil is one of all timings
 }
 
 // missed returns the number of ratios below what is wanted.
