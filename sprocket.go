@@ -9,6 +9,7 @@
 package sprocket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/sprocket-video/sprocket/codec"
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/hls"
 	"github.com/sprocket-video/sprocket/mp4"
 	"github.com/sprocket-video/sprocket/mpegts"
 	"github.com/sprocket-video/sprocket/seek"
@@ -37,7 +39,8 @@ var ErrDamaged = errors.New("damaged")
 // VideoOptions say which track is decoded and what its frames become. The zero value, and nil, is: the default video track,
 // uint8 RGB, NCHW, at its own size.
 type VideoOptions struct {
-	// Track is the container's ID of the track. Zero takes the default video track.
+	// Track is the container's ID of the track. Zero takes the default video track: of a playlist's variants the one with the most bits a second that a
+	// backend decodes.
 	Track int
 
 	// Layout, DType and Channels are the form of the frames: see codec.Pixels.
@@ -89,7 +92,7 @@ type VideoOptions struct {
 }
 
 // Formats returns the container formats this module reads.
-func Formats() []container.Format { return []container.Format{mp4.Format, mpegts.Format} }
+func Formats() []container.Format { return []container.Format{mp4.Format, mpegts.Format, hls.Format} }
 
 // Open opens the video of a file, given its path or its http or https URL, or that of a scheme that an imported package has registered, as
 // source/s3 does s3. Close closes the file too.
@@ -175,7 +178,7 @@ func (d *VideoDecoder) open(ctx context.Context) error {
 		if d.index, d.demuxer, err = d.opts.Index.Table(ctx, d.src, d.opts.Limits); err != nil {
 			return err
 		}
-		if chooseVideo(d.demuxer.Tracks(), d.opts.Track) != 0 {
+		if chooseVideo(d.demuxer.Tracks(), d.opts.Track, nil) != 0 {
 			return noVideo(d.demuxer.Tracks(), d.opts.Track)
 		}
 	} else if err := d.openContainer(ctx); err != nil {
@@ -213,7 +216,7 @@ func (d *VideoDecoder) openContainer(ctx context.Context) error {
 		Logger:   d.opts.Logger,
 		Progress: d.opts.Progress,
 		Select: func(tracks []container.Track) []int {
-			if chosen = chooseVideo(tracks, d.opts.Track); chosen < 0 {
+			if chosen = chooseVideo(tracks, d.opts.Track, d.opts.decodes); chosen < 0 {
 				return []int{}
 			}
 			return []int{chosen}
@@ -234,13 +237,34 @@ func (d *VideoDecoder) openContainer(ctx context.Context) error {
 		return err
 	}
 	d.demuxer, d.track = seekable, chosen
+	if s, ok := demuxer.(container.Scattered); ok {
+		d.ahead = s.Prefetcher(chosen)
+	}
 	return nil
 }
 
-// chooseVideo returns the index of the video track to decode: the one with the ID, or the default one, which is the first that the
-// container calls default among those that have packets, or else the largest picture. It returns -1 when there is none.
-func chooseVideo(tracks []container.Track, id int) int {
-	best, score := -1, -1
+// chooseVideo returns the index of the video track to decode: the one with the ID, or the default one. That is, of those that have packets, the first
+// that the container calls default, or else the largest picture. Of the variants of a playlist it is the one with the most bits a second among those that
+// decodes takes; where it takes none, or is nil, among all. It returns -1 when there is none.
+func chooseVideo(tracks []container.Track, id int, decodes func(*container.Track) bool) int {
+	type rank struct {
+		decodes, packets bool
+		bandwidth        int64
+		isDefault        bool
+		pixels           int
+	}
+	less := func(a, b rank) bool {
+		for _, c := range []int{
+			compareBools(a.decodes, b.decodes), compareBools(a.packets, b.packets), cmp.Compare(a.bandwidth, b.bandwidth),
+			compareBools(a.isDefault, b.isDefault), cmp.Compare(a.pixels, b.pixels),
+		} {
+			if c != 0 {
+				return c < 0
+			}
+		}
+		return false
+	}
+	best, top := -1, rank{}
 	for i := range tracks {
 		t := &tracks[i]
 		if t.Kind != container.Video {
@@ -252,18 +276,32 @@ func chooseVideo(tracks []container.Track, id int) int {
 			}
 			continue
 		}
-		s := min(t.Video.Width*t.Video.Height, 1<<40)
-		if t.Default {
-			s += 1 << 41
-		}
-		if t.Packets != 0 {
-			s += 1 << 42
-		}
-		if s > score {
-			best, score = i, s
+		r := rank{packets: t.Packets != 0, bandwidth: t.Variant.Bandwidth, isDefault: t.Default, pixels: t.Video.Width * t.Video.Height}
+		r.decodes = t.Variant.Bandwidth > 0 && (t.Codec == "" || decodes != nil && decodes(t))
+		if best < 0 || less(top, r) {
+			best, top = i, r
 		}
 	}
 	return best
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// decodes says whether a track can be decoded.
+func (o *VideoOptions) decodes(t *container.Track) bool {
+	if o.Backend != nil {
+		return o.Backend.Supports(t) == nil
+	}
+	_, err := codec.For(t)
+	return err == nil
 }
 
 func noVideo(tracks []container.Track, id int) error {

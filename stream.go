@@ -99,7 +99,7 @@ func NewVideoStream(d container.Demuxer, o *VideoOptions) (*VideoStream, error) 
 		return nil, err
 	}
 	tracks := d.Tracks()
-	chosen := chooseVideo(tracks, s.opts.Track)
+	chosen := chooseVideo(tracks, s.opts.Track, s.opts.decodes)
 	if chosen < 0 {
 		return nil, noVideo(tracks, s.opts.Track)
 	}
@@ -167,7 +167,7 @@ func (s *VideoStream) open(ctx context.Context) error {
 		Limits: s.opts.Limits,
 		Logger: s.opts.Logger,
 		Select: func(tracks []container.Track) []int {
-			if chosen = chooseVideo(tracks, s.opts.Track); chosen < 0 {
+			if chosen = chooseVideo(tracks, s.opts.Track, s.opts.decodes); chosen < 0 {
 				return []int{}
 			}
 			return []int{chosen}

@@ -162,7 +162,7 @@ func (r *runner) check(ctx context.Context, name string) (row Row) {
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
 	start := time.Now()
-	c := &fileCheck{r: r, row: Row{File: name, Verdict: Passed}}
+	c := &fileCheck{r: r, row: Row{File: name, Verdict: Passed}, claimed: map[int]bool{}}
 	defer func() {
 		if v := recover(); v != nil {
 			c.fail("panic: %v in %s", v, panicSite())

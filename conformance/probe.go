@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/sprocket-video/sprocket/container"
 )
 
 // storedVersion is the ffprobe whose answers known.tsv explains.
@@ -27,6 +29,7 @@ type probe struct {
 type probeStream struct {
 	Index       int    `json:"index"`
 	ID          string `json:"id"`
+	Kind        string `json:"codec_type"`
 	Disposition struct {
 		AttachedPic int `json:"attached_pic"`
 	} `json:"disposition"`
@@ -112,7 +115,7 @@ func (r *runner) runProbe(ctx context.Context, name string) (*probe, error) {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, r.FFprobe, "-v", "quiet", "-of", "json=c=1", "-show_entries",
-		"packet=stream_index,pts,dts,duration,size,pos,flags:stream=index,id:stream_disposition=attached_pic", "-i", "file:"+path)
+		"packet=stream_index,pts,dts,duration,size,pos,flags:stream=index,id,codec_type:stream_disposition=attached_pic", "-i", "file:"+path)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -183,6 +186,27 @@ func (p *probe) stream(id int) int {
 		}
 	}
 	return -1
+}
+
+// alike returns the stream of a kind, not in claimed, whose packets are most like infos by their sizes; -1 when there is none. Streams of playlists have no
+// IDs.
+func (p *probe) alike(kind container.Kind, infos []container.PacketInfo, claimed map[int]bool) int {
+	best, most := -1, -1
+	for _, s := range p.streams {
+		if s.Kind != kind.String() || claimed[s.Index] {
+			continue
+		}
+		theirs, same := p.packets[s.Index], 0
+		for i := range min(len(infos), len(theirs), 100) {
+			if int64(infos[i].Size) == theirs[i].size {
+				same++
+			}
+		}
+		if same > most {
+			best, most = s.Index, same
+		}
+	}
+	return best
 }
 
 // maxStored bounds what a compressed expectation may unpack to.

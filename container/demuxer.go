@@ -63,6 +63,13 @@ type Estimate struct {
 	Reorder int
 }
 
+// Scattered is implemented by demuxers whose packets lie in other sources than the one that was opened. The Pos of a packet then tells nothing of that
+// source: it is for the demuxer, and for what Prefetcher returns.
+type Scattered interface {
+	// Prefetcher returns what can be told what will be read of a track, by Pos; nil where nothing gains from it.
+	Prefetcher(track int) source.Prefetcher
+}
+
 // Warner is implemented by demuxers that found faults which did not stop them.
 type Warner interface {
 	// Warnings returns located errors, in the order they were met.

@@ -31,7 +31,7 @@ func buildCorrected(ctx context.Context, d container.SeekableDemuxer, track int,
 
 // list lists the packets, and takes those out that are no frames.
 func list(ctx context.Context, d container.SeekableDemuxer, track int, correct func(*Table, *container.PacketInfo) error) (*Table, *builder, error) {
-	t := &Table{demuxer: d, track: track, tb: d.Tracks()[track].Timebase}
+	t := &Table{demuxer: d, track: track}
 	var b builder
 	for info, err := range d.List(ctx, track, container.PacketInfo{}) {
 		if err != nil {
@@ -51,6 +51,7 @@ func list(ctx context.Context, d container.SeekableDemuxer, track int, correct f
 		}
 		b.add(&info)
 	}
+	t.tb = d.Tracks()[track].Timebase // a demuxer may know it only now
 	if err := t.dropUndecodable(ctx, &b); err != nil {
 		return nil, nil, err
 	}

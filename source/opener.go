@@ -65,6 +65,19 @@ func CloseRef(src Source) error {
 	return nil
 }
 
+// Held returns how many bytes of memory a source takes up that OpenRef returned: none where it is a file, else its size.
+func Held(src Source) int64 {
+	switch src := src.(type) {
+	case *counted:
+		return Held(src.src)
+	case *Counter:
+		return Held(src.src)
+	case *File, *filePart:
+		return 0
+	}
+	return src.Size()
+}
+
 // QueryParam returns a parameter of the query in the URL of src. The last one counts. ok is false where there is none, and for what lies on no
 // server.
 func QueryParam(src Source, name string) (value string, ok bool) {

@@ -1,0 +1,243 @@
+package hls
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/sprocket-video/sprocket/container"
+)
+
+// placement is how a segment's times are moved to the timeline: by wraps of 2^33 ticks of 1/90000 s, and by a time.
+type placement struct {
+	wraps int64
+	move  time.Duration
+	jump  bool // the times begin anew here, by a discontinuity or without one
+}
+
+const wrap = 1 << 33
+
+var (
+	ninety   = container.Timebase{Num: 1, Den: 90_000}
+	wrapTime = ninety.Duration(wrap)
+)
+
+// shift returns the whole of it in ticks.
+func (p *placement) shift(tb container.Timebase) container.Ticks {
+	if p == nil {
+		return 0
+	}
+	return ninety.Convert(container.Ticks(p.wraps*wrap), tb) + ticks(tb, p.move)
+}
+
+func (p *placement) total() time.Duration { return time.Duration(p.wraps)*wrapTime + p.move }
+
+const (
+	// unsure is how near to a wrap the first time of a playlist must be, as counted back from one segment, to look at the first segment itself.
+	unsure = time.Minute
+	// leap is how far a segment's times may be from where they were to be, beside what EXTINF may be wrong by, without being taken for a jump.
+	leap = 5 * time.Second
+)
+
+// put finds the place of a listed segment on the timeline. Times of the first period are as they are. Those of another are moved so that its first
+// segment begins at the time of the first of all, plus all EXTINF between.
+func (s *stream) put(ctx context.Context, g *segment) error {
+	s.mu.Lock()
+	done := g.placed != nil
+	s.mu.Unlock()
+	l := g.listed.Load()
+	if done {
+		return nil
+	}
+	p, err := s.placement(ctx, g, l)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g.placed == nil {
+		g.placed = p
+	}
+	return nil
+}
+
+func (s *stream) placement(ctx context.Context, g *segment, l *listing) (*placement, error) {
+	near := s.neighbour(g)
+	if !l.timed {
+		p := &placement{}
+		if near != nil {
+			*p = placement{wraps: near.placed.wraps, move: near.placed.move}
+		}
+		return p, nil
+	}
+	if near != nil && near.Period == g.Period {
+		return s.follow(near, g, l), nil
+	}
+	first := s.at(0)
+	if g.Period == first.Period {
+		return s.unrolled(ctx, g, l)
+	}
+	// Another period: by its first segment.
+	head, err := s.head(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	if head != g {
+		if err := s.put(ctx, head); err != nil {
+			return nil, err
+		}
+		return s.follow(head, g, l), nil
+	}
+	origin, err := s.origin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &placement{move: origin + g.start - l.first, jump: true}
+	s.abut(g, l, p)
+	return p, nil
+}
+
+// neighbour returns the nearest placed segment with times before g.
+func (s *stream) neighbour(g *segment) *segment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := g.index - 1; i >= 0 && s.segs[i].Period == g.Period; i-- {
+		if l := s.segs[i].listed.Load(); l != nil && l.timed && s.segs[i].placed != nil {
+			return s.segs[i]
+		}
+	}
+	return nil
+}
+
+// follow places a segment by one before it in the same period: no wrap or jump lies between them, unless the times say so.
+func (s *stream) follow(near, g *segment, l *listing) *placement {
+	before := near.listed.Load()
+	expected := before.first + g.start - near.start
+	p := &placement{wraps: near.placed.wraps, move: near.placed.move}
+	off := l.first - expected
+	if l.wraps {
+		k := int64(math.Round(-off.Seconds() / wrapTime.Seconds()))
+		p.wraps += k
+		off += time.Duration(k) * wrapTime
+	}
+	// An EXTINF of whole seconds may be wrong by half a second.
+	if room := leap + time.Duration(g.index-near.index)*time.Second; off > room || off < -room {
+		p.move -= off
+		p.jump = true
+		s.abut(g, l, p)
+		if off < 0 || g.index == near.index+1 {
+			s.d.warn(s.located("list", g, fmt.Errorf("times jump by %v without a discontinuity: %w", off.Round(time.Millisecond), container.ErrCorrupt)))
+		}
+	}
+	return p
+}
+
+// abut moves a segment whose times begin anew behind the one before it, where that lasts longer than its EXTINF says and is known.
+func (s *stream) abut(g *segment, l *listing, p *placement) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g.index == 0 {
+		return
+	}
+	before := s.segs[g.index-1]
+	b := before.listed.Load()
+	if b == nil || before.placed == nil {
+		return
+	}
+	for k := range min(len(b.rows), len(l.rows)) {
+		if len(b.rows[k]) == 0 || len(l.rows[k]) == 0 {
+			continue
+		}
+		tb := s.slots[k].track.Timebase
+		end := container.NoTicks
+		for i := range b.rows[k] {
+			info := b.rows[k][i].info(0, 0, 0, before.placed.shift(tb), container.NoTicks)
+			end = max(end, info.End())
+		}
+		start := container.Ticks(math.MaxInt64)
+		for i := range min(len(l.rows[k]), firstPackets) {
+			if info := l.rows[k][i].info(0, 0, 0, p.shift(tb), container.NoTicks); info.PTS != container.NoTicks {
+				start = min(start, info.PTS)
+			}
+		}
+		if lap := end - start; end != container.NoTicks && start < end {
+			p.move += tb.Duration(lap)
+		}
+	}
+}
+
+// unrolled places a segment of the first period by itself, if that is possible: its times are as they are, but for wraps.
+func (s *stream) unrolled(ctx context.Context, g *segment, l *listing) (*placement, error) {
+	p := &placement{}
+	if g.index == 0 || !l.wraps {
+		return p, nil
+	}
+	begin := l.first - g.start // of the playlist, by this segment
+	for begin < 0 {
+		begin += wrapTime
+		p.wraps++
+	}
+	if begin < wrapTime-unsure {
+		return p, nil
+	}
+	first, err := s.head(ctx, g)
+	if err != nil || first == g {
+		return &placement{}, err
+	}
+	if err := s.put(ctx, first); err != nil {
+		return nil, err
+	}
+	return s.follow(first, g, l), nil
+}
+
+// head returns the first segment with times of the period of g, which has some.
+func (s *stream) head(ctx context.Context, g *segment) (*segment, error) {
+	i := g.index
+	for i > 0 && s.at(i-1).Period == g.Period {
+		i--
+	}
+	for ; i < g.index; i++ {
+		h := s.at(i)
+		if s.slid(h) && h.listed.Load() == nil {
+			continue
+		}
+		l, err := s.listing(ctx, h)
+		if err != nil {
+			return nil, err
+		}
+		if l.timed {
+			return h, nil
+		}
+	}
+	return g, nil
+}
+
+// origin returns the time at which the first segment begins on the timeline, by the first segment that tells.
+func (s *stream) origin(ctx context.Context) (time.Duration, error) {
+	for i := 0; ; i++ {
+		g := s.at(i)
+		if g == nil {
+			return 0, nil
+		}
+		if s.slid(g) && g.listed.Load() == nil {
+			continue
+		}
+		l, err := s.listing(ctx, g)
+		if err != nil {
+			return 0, err
+		}
+		if !l.timed {
+			continue
+		}
+		if g.Period != s.at(0).Period {
+			return l.first - g.start, nil // nothing of the first period can be had
+		}
+		if err := s.put(ctx, g); err != nil {
+			return 0, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return l.first + g.placed.total() - g.start, nil
+	}
+}
