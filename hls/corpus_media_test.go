@@ -9,7 +9,7 @@ import (
 	"github.com/sprocket-video/sprocket/source"
 )
 
-func openFile(t testing.TB, name string, o *hls.Options) (*hls.Demuxer, error) {
+func openFile(t testing.TB, name string, o *hls.Options) *hls.Demuxer {
 	t.Helper()
 	f, err := source.OpenFile(name)
 	if err != nil {
@@ -17,37 +17,65 @@ func openFile(t testing.TB, name string, o *hls.Options) (*hls.Demuxer, error) {
 	}
 	t.Cleanup(func() { _ = f.Close() })
 	d, err := hls.Open(t.Context(), f, o)
-	if err == nil {
-		t.Cleanup(func() { _ = d.Close() })
+	if err != nil {
+		t.Fatal(err)
 	}
-	return d, err
+	t.Cleanup(func() { _ = d.Close() })
+	return d
 }
 
-func TestTry(t *testing.T) {
-	for _, name := range []string{"hls/shaka/hls-mp4-muxed-aac-h264/hls.m3u8", "hls/androidx/multi-segment/playlist.m3u8", "hls/shaka/hls-sample-aes/index.m3u8", "hls/shaka/hls-raw-aac/manifest.m3u8", "hls/shaka/hls-raw-aac/stream.m4a.m3u8", "hls/shaka/hls-iframe-only/media.m3u8", "hls/shaka/hls-multivideo/master.m3u8"} {
-		d, err := openFile(t, filepath.Join(corpus(t), name), nil)
+func list(t testing.TB, d *hls.Demuxer, track int) []container.PacketInfo {
+	t.Helper()
+	var all []container.PacketInfo
+	for p, err := range d.List(t.Context(), track, container.PacketInfo{}) {
 		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
+			t.Fatal(err)
 		}
-		for i, tr := range d.Tracks() {
-			n := 0
-			var last container.PacketInfo
-			for p, err := range d.List(t.Context(), i, container.PacketInfo{}) {
+		all = append(all, p)
+	}
+	return all
+}
+
+// TestLocateAgreesWithList asks new demuxers for times and compares what they find with the listing of all packets.
+func TestLocateAgreesWithList(t *testing.T) {
+	for _, name := range []string{
+		"hls/androidx/multi-segment/playlist.m3u8", "hls/shaka/hls-ts-rollover/playlist.m3u8", "hls/shaka/hls-text-offset/index.m3u8",
+		"hls/shaka/hls-raw-aac/stream.m4a.m3u8", "hls/shaka/hls-ts-muxed-aac-h264/playlist.m3u8", "hls/shaka/hls-gap/playlist.m3u8",
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(corpus(t), filepath.FromSlash(name))
+			all := list(t, openFile(t, file, nil), 0)
+			for i := 0; i < len(all); i += max(1, len(all)/7) {
+				pts := all[i].PTS
+				want := 0
+				for k := range all {
+					if all[k].Key && all[k].PTS <= pts {
+						want = k
+					}
+				}
+				d := openFile(t, file, nil)
+				got, err := d.Locate(t.Context(), 0, pts)
 				if err != nil {
-					t.Logf("%s track %d: %v", name, i, err)
-					break
+					t.Fatal(err)
 				}
-				if n < 3 {
-					t.Logf("%+v", p)
+				if got.Pos != all[want].Pos || got.PTS != all[want].PTS || got.N >= 0 && got.N != all[want].N {
+					t.Fatalf("Locate(%d) = %+v, want %+v", pts, got, all[want])
 				}
-				n++
-				last = p
+				got.N = all[want].N
+				k := want
+				for p, err := range d.Follow(t.Context(), 0, got) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					p.DTS = all[k].DTS
+					if p != all[k] {
+						t.Fatalf("packet %d behind it is %+v, want %+v", k, p, all[k])
+					}
+					if k++; k == want+300 {
+						break
+					}
+				}
 			}
-			tr = d.Tracks()[i]
-			t.Logf("%s: track %d %v %s %dx%d tb %v: %d packets, %+v %+v", name, tr.ID, tr.Kind, tr.Codec, tr.Video.Width, tr.Video.Height, tr.Timebase, n, last, tr.Variant)
-			t.Log(d.Estimate(t.Context(), i))
-		}
-		t.Log(d.Warnings())
+		})
 	}
 }

@@ -152,7 +152,7 @@ func (s *stream) listTrack(ctx context.Context, p *part, inner, number int, g *s
 // makeRow packs a packet. It fails for what no segment has.
 func makeRow(p *container.PacketInfo, head int64) (r row, ok bool) {
 	pos := p.Pos - head
-	r = row{pos: uint32(pos), size: uint32(p.Size), span: uint32(p.Span), duration: int32(p.Duration), desc: uint16(p.Description)}
+	r = row{pos: uint32(pos), size: uint32(p.Size), span: uint32(p.Span), duration: int32(p.Duration), desc: uint16(p.Description), roll: int16(p.Roll)}
 	ok = pos >= 0 && pos <= math.MaxUint32 && int64(p.Size) <= math.MaxUint32 && p.Span >= 0 && p.Span <= math.MaxUint32 && p.Description <= math.MaxUint16 &&
 		p.Duration >= 0 && p.Duration <= math.MaxInt32
 	for _, f := range []struct {
@@ -210,7 +210,7 @@ func (r *row) info(track int, n int64, segment int, shift, floor container.Ticks
 	p := container.PacketInfo{
 		Track: track, N: n, PTS: container.NoTicks, DTS: container.NoTicks, Duration: container.Ticks(r.duration),
 		Pos: int64(segment)<<segmentBits | int64(r.pos), Size: int(r.size), Span: int64(r.span), Description: int(r.desc),
-		Key: r.flags&flagKey != 0, Discard: r.flags&flagDiscard != 0, Corrupt: r.flags&flagCorrupt != 0,
+		Roll: int(r.roll), Key: r.flags&flagKey != 0, Discard: r.flags&flagDiscard != 0, Corrupt: r.flags&flagCorrupt != 0,
 	}
 	switch {
 	case r.flags&flagNeeded != 0:

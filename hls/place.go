@@ -13,7 +13,6 @@ import (
 type placement struct {
 	wraps int64
 	move  time.Duration
-	jump  bool // the times begin anew here, by a discontinuity or without one
 }
 
 const wrap = 1 << 33
@@ -93,9 +92,7 @@ func (s *stream) placement(ctx context.Context, g *segment, l *listing) (*placem
 	if err != nil {
 		return nil, err
 	}
-	p := &placement{move: origin + g.start - l.first, jump: true}
-	s.abut(g, l, p)
-	return p, nil
+	return &placement{move: origin + g.start - l.first}, nil
 }
 
 // neighbour returns the nearest placed segment with times before g.
@@ -124,47 +121,9 @@ func (s *stream) follow(near, g *segment, l *listing) *placement {
 	// An EXTINF of whole seconds may be wrong by half a second.
 	if room := leap + time.Duration(g.index-near.index)*time.Second; off > room || off < -room {
 		p.move -= off
-		p.jump = true
-		s.abut(g, l, p)
-		if off < 0 || g.index == near.index+1 {
-			s.d.warn(s.located("list", g, fmt.Errorf("times jump by %v without a discontinuity: %w", off.Round(time.Millisecond), container.ErrCorrupt)))
-		}
+		s.d.warn(s.located("list", g, fmt.Errorf("times jump by %v without a discontinuity: %w", off.Round(time.Millisecond), container.ErrCorrupt)))
 	}
 	return p
-}
-
-// abut moves a segment whose times begin anew behind the one before it, where that lasts longer than its EXTINF says and is known.
-func (s *stream) abut(g *segment, l *listing, p *placement) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if g.index == 0 {
-		return
-	}
-	before := s.segs[g.index-1]
-	b := before.listed.Load()
-	if b == nil || before.placed == nil {
-		return
-	}
-	for k := range min(len(b.rows), len(l.rows)) {
-		if len(b.rows[k]) == 0 || len(l.rows[k]) == 0 {
-			continue
-		}
-		tb := s.slots[k].track.Timebase
-		end := container.NoTicks
-		for i := range b.rows[k] {
-			info := b.rows[k][i].info(0, 0, 0, before.placed.shift(tb), container.NoTicks)
-			end = max(end, info.End())
-		}
-		start := container.Ticks(math.MaxInt64)
-		for i := range min(len(l.rows[k]), firstPackets) {
-			if info := l.rows[k][i].info(0, 0, 0, p.shift(tb), container.NoTicks); info.PTS != container.NoTicks {
-				start = min(start, info.PTS)
-			}
-		}
-		if lap := end - start; end != container.NoTicks && start < end {
-			p.move += tb.Duration(lap)
-		}
-	}
 }
 
 // unrolled places a segment of the first period by itself, if that is possible: its times are as they are, but for wraps.

@@ -78,6 +78,7 @@ type row struct {
 	duration        int32
 	pos, size, span uint32 // span is 0 where it is the size
 	desc            uint16
+	roll            int16
 	flags           uint8
 }
 
