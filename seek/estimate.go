@@ -255,7 +255,7 @@ func (e *Estimate) Search(pts container.Ticks) (int, error) {
 	return lo - 1, nil
 }
 
-// Start returns the packet at which decoding must begin to get the frame that number n gives. Its N is 0: packets count from it.
+// Start returns the packet at which decoding must begin to get the frame that number n gives. Its N is -1.
 func (e *Estimate) Start(ctx context.Context, n int) (container.PacketInfo, error) {
 	if n < 0 {
 		return container.PacketInfo{}, &RangeError{Asked: fmt.Sprintf("frame %d", n), Have: fmt.Sprintf("%d frames", e.Len())}
@@ -264,11 +264,15 @@ func (e *Estimate) Start(ctx context.Context, n int) (container.PacketInfo, erro
 	if err != nil {
 		return container.PacketInfo{}, err
 	}
-	runs, err := e.Plan(ctx, []Located{l})
+	x, err := e.Excerpt(ctx, []Located{l})
 	if err != nil {
 		return container.PacketInfo{}, err
 	}
-	return runs[0].Start, nil
+	p, err := x.Table.Start(ctx, x.Numbers[0])
+	if x.Table != e.Table() {
+		p.N = -1
+	}
+	return p, err
 }
 
 // noFrame is the error for a number that is out of range. The mutex is held.

@@ -164,27 +164,75 @@ func check(t *testing.T, e *Estimate, exact *Table, times []container.Ticks) {
 		if !got.Estimated && got.N != f.N {
 			t.Fatalf("At(%d) is counted as frame %d, want %d", at, got.N, f.N)
 		}
-		runs, err := e.Plan(t.Context(), []Located{got})
-		if err != nil || len(runs) != 1 {
-			t.Fatalf("Plan of %+v: %d runs, %v", got.Frame, len(runs), err)
+		checkExcerpt(t, e, exact, []Located{got}, []Frame{f})
+	}
+}
+
+// checkExcerpt compares an excerpt for some frames with the exact index.
+func checkExcerpt(t *testing.T, e *Estimate, exact *Table, frames []Located, want []Frame) {
+	t.Helper()
+	x, err := e.Excerpt(t.Context(), frames)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packet := func(n int64) (p container.PacketInfo) {
+		for p, err := range x.Demuxer.List(t.Context(), 0, container.PacketInfo{N: n}) {
+			if err != nil || p.N != n {
+				t.Fatalf("packet %d is %+v, %v", n, p, err)
+			}
+			return p
 		}
-		start, err := exact.Start(t.Context(), n)
-		if err != nil || placeOf(&start) != placeOf(&runs[0].Start) {
-			t.Fatalf("time %d: decoding starts at %+v, %v, want %+v", at, runs[0].Start, err, start)
+		t.Fatalf("no packet %d", n)
+		return p
+	}
+	for i, n := range x.Numbers {
+		got, err := x.Table.Frame(n)
+		if err != nil || got.PTS != want[i].PTS || got.Key != want[i].Key {
+			t.Fatalf("frame %d of the excerpt is %+v, %v, want %+v", n, got, err, want[i])
 		}
-		// What is listed from the start on leads to the packet of the frame.
-		var last container.PacketInfo
-		for p, err := range e.Demuxer().List(t.Context(), 0, runs[0].Start) {
-			if err != nil {
+		p := packet(got.Packet)
+		q, _ := exact.packet(t.Context(), want[i].Packet)
+		start, err := x.Table.Start(t.Context(), n)
+		first, _ := exact.Start(t.Context(), want[i].N)
+		if err != nil || placeOf(&p) != placeOf(&q) || placeOf(&start) != placeOf(&first) {
+			t.Fatalf("time %d: from %+v, %v, to %+v, want %+v to %+v", want[i].PTS, start, err, p, first, q)
+		}
+		// All packets between are there, one after the other.
+		for k := first.N; k <= want[i].Packet; k++ {
+			a, b := packet(start.N+k-first.N), exact.demuxer.(*fake).infos[k]
+			if placeOf(&a) != placeOf(&b) {
+				t.Fatalf("time %d: packet %d is %+v, want %+v", want[i].PTS, k, a, b)
+			}
+		}
+	}
+}
+
+func TestExcerptsOfManyFrames(t *testing.T) {
+	for seed := range uint64(120) {
+		r := rand.New(rand.NewPCG(seed, 21))
+		f := scenario(r, 2+r.IntN(14), seed%3 == 0)
+		g := guide(f, 0)
+		exact := build(t, f)
+		e, err := Guess(t.Context(), g, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			var frames []Located
+			var want []Frame
+			for range 1 + r.IntN(20) {
+				w, _ := exact.Frame(r.IntN(exact.Len()))
+				l, err := e.At(t.Context(), w.PTS)
+				if err != nil {
+					t.Fatal(err)
+				}
+				frames, want = append(frames, l), append(want, w)
+			}
+			checkExcerpt(t, e, exact, frames, want)
+			x, _ := e.Excerpt(t.Context(), frames)
+			if _, err := Plan(t.Context(), x.Table, x.Numbers); err != nil {
 				t.Fatal(err)
 			}
-			if last = p; p.N == runs[0].Last {
-				break
-			}
-		}
-		want2, _ := exact.packet(t.Context(), f.Packet)
-		if last.N != runs[0].Frames[0].Packet || placeOf(&last) != placeOf(&want2) {
-			t.Fatalf("time %d: packet %+v, want %+v", at, last, want2)
 		}
 	}
 }
@@ -297,9 +345,7 @@ func TestEstimateFromTheFirstFrameOn(t *testing.T) {
 				if l.Estimated {
 					want.N = l.N
 				}
-				if from >= 0 {
-					want.Packet = l.Packet
-				}
+				want.Packet = -1
 				if err != nil || l.Frame != want {
 					t.Fatalf("seed %d, from %d: frame %d is %+v, %v, want %+v", seed, from, n, l.Frame, err, want)
 				}
@@ -451,9 +497,9 @@ func TestEstimateOfWhatIsListedIsExact(t *testing.T) {
 	if err != nil || l.N != 11 || l.Packet != 11 || l.Estimated {
 		t.Errorf("%+v, %v", l.Frame, err)
 	}
-	runs, err := e.Plan(t.Context(), []Located{l})
-	if err != nil || len(runs) != 1 || runs[0].Start.N != 8 || runs[0].Last != 11 {
-		t.Errorf("%+v, %v", runs, err)
+	x, err := e.Excerpt(t.Context(), []Located{l})
+	if err != nil || x.Table != e.Table() || x.Numbers[0] != 11 {
+		t.Errorf("%+v, %v", x, err)
 	}
 }
 
@@ -489,7 +535,7 @@ func TestUnfitTracksAreListed(t *testing.T) {
 				}
 			} else if l, err := e.At(t.Context(), 199_000); err != nil || l.PTS != 199_000 {
 				t.Errorf("%+v, %v", l.Frame, err)
-			} else if _, err := e.Plan(t.Context(), []Located{l}); err != nil {
+			} else if _, err := e.Excerpt(t.Context(), []Located{l}); err != nil {
 				t.Error(err)
 			}
 			if e.Kind() != Exact || !g.listed {
@@ -528,7 +574,7 @@ func TestEstimateIsSafeForConcurrentUse(t *testing.T) {
 					return
 				}
 				if err == nil {
-					if _, err := e.Plan(t.Context(), []Located{got}); err != nil {
+					if _, err := e.Excerpt(t.Context(), []Located{got}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -537,39 +583,4 @@ func TestEstimateIsSafeForConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
-}
-
-func TestPlanOfLocatedFrames(t *testing.T) {
-	e, err := Guess(t.Context(), guide(steady(50, 10), 0), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var frames []Located
-	for _, at := range []container.Ticks{3005, 2510, 0, 2510, 2540, 3000} {
-		l, err := e.At(t.Context(), at)
-		if err != nil || l.Packet != -1 {
-			t.Fatalf("%+v, %v", l.Frame, err)
-		}
-		frames = append(frames, l)
-	}
-	runs, err := e.Plan(t.Context(), frames)
-	if err != nil || len(runs) != 3 {
-		t.Fatalf("%+v, %v", runs, err)
-	}
-	for i, want := range []struct {
-		start  container.Ticks
-		frames int
-		span   int64
-	}{{0, 1, 1}, {2500, 2, 5}, {3000, 1, 1}} {
-		r := &runs[i]
-		if r.Start.PTS != want.start || len(r.Frames) != want.frames || r.Packets() != want.span {
-			t.Errorf("run %d: %+v, want %+v", i, r, want)
-		}
-		if i > 0 && r.Start.N <= runs[i-1].Last+1 {
-			t.Errorf("runs touch: %+v", runs)
-		}
-	}
-	if frames[0].Packet != frames[5].Packet || frames[1].Packet != frames[3].Packet || frames[1].Packet == frames[4].Packet {
-		t.Errorf("packets of frames: %+v", frames)
-	}
 }

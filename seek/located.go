@@ -3,7 +3,6 @@ package seek
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"math"
 	"slices"
@@ -12,7 +11,7 @@ import (
 	"github.com/sprocket-video/sprocket/container"
 )
 
-// Located is a frame of an Estimate, and where it was found. Its Packet is -1 until it has been planned, unless everything was listed.
+// Located is a frame of an Estimate, and where it was found. Its Packet is -1, unless everything was listed: see [Estimate.Excerpt].
 type Located struct {
 	Frame
 	stretch *stretch // nil when everything was listed
@@ -236,8 +235,7 @@ func (e *Estimate) whereabouts(n int) (pts container.Ticks, first int, counted, 
 	return at + container.Ticks(later), 0, false, n < max(e.asked, c.len())
 }
 
-// From yields the frames from the one played at pts on, in presentation order; NoTicks is the first. From the first on their Packet
-// counts from the packet with which Demuxer begins.
+// From yields the frames from the one played at pts on, in presentation order; NoTicks is the first.
 func (e *Estimate) From(ctx context.Context, pts container.Ticks) iter.Seq2[Located, error] {
 	return func(yield func(Located, error) bool) {
 		w := &walk{e: e}
@@ -279,9 +277,8 @@ func (e *Estimate) From(ctx context.Context, pts container.Ticks) iter.Seq2[Loca
 type walk struct {
 	e    *Estimate
 	s    *stretch
-	i    int   // the next frame of it
-	base int64 // number of its first packet
-	step int   // packets to list together
+	i    int // the next frame of it
+	step int // packets to list together
 }
 
 func (w *walk) begin(ctx context.Context, pts container.Ticks) error {
@@ -303,111 +300,17 @@ func (w *walk) next(ctx context.Context) (l Located, more bool, err error) {
 	for err == nil {
 		switch final := w.s.final(); {
 		case w.i+1 < final || w.i < final && w.s.complete():
-			l = w.e.located(w.s, w.i)
-			l.Packet = w.base + int64(l.at)
 			w.i++
-			return l, true, nil
+			return w.e.located(w.s, w.i-1), true, nil
 		case !w.s.complete():
 			w.s, err = w.e.extend(ctx, w.s, longer(w.s, w.step))
 			w.step = min(2*w.step, 256)
 		case w.s.next == 0:
 			return l, false, nil
 		default:
-			w.base += int64(w.s.next)
 			w.i = 0
 			w.s, err = w.e.after(w.s)
 		}
 	}
 	return l, false, err
-}
-
-// Plan returns runs that give the frames, and sets Packet of each to the number that its packet has in its run. The packets of a run
-// are those that Demuxer lists from its Start on; they count from there. No frame is in two runs, in each they are in presentation order.
-func (e *Estimate) Plan(ctx context.Context, frames []Located) (runs []Run, err error) {
-	t, err := e.orList(ctx, func() error {
-		runs, err = e.plan(ctx, frames)
-		return err
-	})
-	if t == nil {
-		return runs, err
-	}
-	ns := make([]int, len(frames))
-	for i := range frames {
-		n := frames[i].N
-		if frames[i].stretch != nil { // located before everything was listed
-			if n, err = t.Search(frames[i].PTS); err != nil {
-				return nil, err
-			}
-		}
-		if frames[i], err = t.located(n, nil); err != nil {
-			return nil, err
-		}
-		ns[i] = n
-	}
-	return Plan(ctx, t, ns)
-}
-
-func (e *Estimate) plan(ctx context.Context, frames []Located) ([]Run, error) {
-	order := make([]int, len(frames))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		x, y := &frames[a], &frames[b]
-		if x.PTS == y.PTS {
-			return int(x.at - y.at)
-		}
-		return compare(x.PTS, y.PTS)
-	})
-	var runs []Run
-	var here *stretch
-	base := int64(0)
-	for _, k := range order {
-		f := &frames[k]
-		if f.stretch == nil {
-			return nil, errUnfit // everything has been listed, and forgotten: cannot be
-		}
-		s, err := e.startable(ctx, f.stretch)
-		if err != nil {
-			return nil, err
-		}
-		at := int(f.at)
-		if s.from != f.stretch.from {
-			if s, err = e.extend(ctx, s, until(f.PTS)); err != nil {
-				return nil, err
-			}
-			if at = s.index(placeOf(&f.stretch.packets[f.at])); at < 0 {
-				return nil, errUnfit
-			}
-		}
-		if here == nil || here.from != s.from {
-			if len(runs) > 0 {
-				base = runs[len(runs)-1].Last + 2 // runs do not touch
-			}
-			start := s.packets[0]
-			start.N = base
-			runs = append(runs, Run{Start: start, Last: base})
-			here = s
-		}
-		r := &runs[len(runs)-1]
-		f.Packet = base + int64(at)
-		if n := len(r.Frames); n > 0 && r.Frames[n-1].Packet == f.Packet {
-			continue
-		}
-		r.Frames = append(r.Frames, f.Frame)
-		r.Last = max(r.Last, f.Packet)
-	}
-	return runs, nil
-}
-
-// planNumbers is Plan for numbers.
-func (e *Estimate) planNumbers(ctx context.Context, ns []int) ([]Run, error) {
-	frames := make([]Located, len(ns))
-	for i, n := range ns {
-		var err error
-		if frames[i], err = e.Number(ctx, n); err != nil {
-			return nil, fmt.Errorf("seek: %w", err)
-		}
-	}
-	return e.Plan(ctx, frames)
 }

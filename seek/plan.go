@@ -23,10 +23,10 @@ func (r *Run) Packets() int64 { return r.Last - r.Start.N + 1 }
 // Frames may be in any order and repeated; negative numbers count from the end. No packet is in two runs. A run ends with the
 // packet of its last wanted frame, so it is over before its decoder has seen the next key packet.
 //
-// Of an Estimate the packets of each run count from its start: see [Estimate.Plan].
+// Of an approximate index there are no plans: see [Estimate.Excerpt].
 func Plan(ctx context.Context, x Index, frames []int) ([]Run, error) {
-	if e, ok := x.(*Estimate); ok {
-		return e.planNumbers(ctx, frames)
+	if x.Kind() == Approximate {
+		return nil, fmt.Errorf("seek: a plan by an approximate index: %w", container.ErrUnsupported)
 	}
 	wanted := make([]int, len(frames))
 	for i, n := range frames {
