@@ -204,7 +204,7 @@ func (d *VideoDecoder) clipsPlayedAt(ctx context.Context, o *TimeClips, place fu
 			if t >= float64(m.End) {
 				return 0, false
 			}
-			n, err := d.index.Search(d.index.Timebase().Ticks(time.Duration(t)))
+			n, err := d.Index().Search(d.info.Timebase.Ticks(time.Duration(t)))
 			return n, err == nil
 		})
 		if err != nil {

@@ -22,6 +22,9 @@ func (d *VideoDecoder) FrameAt(ctx context.Context, n int) (*Frame, error) {
 		return nil, err
 	}
 	defer d.leave()
+	if d.guess != nil {
+		return d.located(d.guess.Number(ctx, n)).frame(ctx)
+	}
 	f, err := d.resolve(n)
 	if err != nil {
 		return nil, err
@@ -85,6 +88,9 @@ func (d *VideoDecoder) fromCache(f seek.Frame, s *stored) *Frame {
 // FramePlayedAt returns the frame played at time t: the last one whose PTS is not after t, held until the next one starts.
 // It returns a *seek.RangeError before the first frame and after the end of the last.
 func (d *VideoDecoder) FramePlayedAt(ctx context.Context, t time.Duration) (*Frame, error) {
+	if d.guess != nil {
+		return d.playedAt(ctx, t)
+	}
 	n, err := d.index.Search(d.index.Timebase().Ticks(t))
 	if err != nil {
 		return nil, err
@@ -120,6 +126,9 @@ func (d *VideoDecoder) FramesInRange(ctx context.Context, start, stop, step int)
 
 // FramesPlayedAt returns the frames played at the times ts, in that order: see FramePlayedAt and FramesAt.
 func (d *VideoDecoder) FramesPlayedAt(ctx context.Context, ts []time.Duration) (*FrameBatch, error) {
+	if d.guess != nil {
+		return d.locate(ctx, d.timesAt(len(ts), func(k int) time.Duration { return ts[k] })).batch(ctx)
+	}
 	ns := make([]int, len(ts))
 	for i, t := range ts {
 		n, err := d.index.Search(d.index.Timebase().Ticks(t))
@@ -135,6 +144,9 @@ func (d *VideoDecoder) FramesPlayedAt(ctx context.Context, ts []time.Duration) (
 // before stop. Start must be a time of the track and stop not after its end, or it returns a *seek.RangeError.
 // With equal times the batch is empty.
 func (d *VideoDecoder) FramesPlayedInRange(ctx context.Context, start, stop time.Duration) (*FrameBatch, error) {
+	if d.guess != nil {
+		return d.locate(ctx, d.timesIn(start, stop)).batch(ctx)
+	}
 	n, err := d.playedFrom(start, stop)
 	if err != nil {
 		return nil, err
@@ -161,19 +173,24 @@ func (d *VideoDecoder) FramesPlayedAtRate(ctx context.Context, start, stop time.
 	if !(fps > 0) || math.IsInf(fps, 0) {
 		return nil, fmt.Errorf("sprocket: %v frames a second", fps)
 	}
-	if _, err := d.playedFrom(start, stop); err != nil {
+	if err := d.checkRange(ctx, start, stop); err != nil {
 		return nil, err
 	}
 	n := math.Round((stop - start).Seconds() * fps)
 	if n > math.MaxInt32 {
 		return nil, fmt.Errorf("sprocket: %v frames a second for %v are too many", fps, stop-start)
 	}
+	at := func(k int) time.Duration {
+		// Rounded up, as the PTS of frames are: at their own rate every frame comes once.
+		return min(start+time.Duration(math.Ceil(float64(k)*float64(time.Second)/fps)), stop-1)
+	}
+	if d.guess != nil {
+		return d.locate(ctx, d.timesAt(int(n), at)).batch(ctx)
+	}
 	ns := make([]int, int(n))
 	for k := range ns {
-		// Rounded up, as the PTS of frames are: at their own rate every frame comes once.
-		t := start + time.Duration(math.Ceil(float64(k)*float64(time.Second)/fps))
 		var err error
-		if ns[k], err = d.index.Search(d.index.Timebase().Ticks(min(t, stop-1))); err != nil {
+		if ns[k], err = d.index.Search(d.index.Timebase().Ticks(at(k))); err != nil {
 			return nil, err
 		}
 	}
@@ -216,6 +233,9 @@ func (d *VideoDecoder) batchAs(ctx context.Context, ns []int, dst *tensor.Tensor
 		return nil, err
 	}
 	defer d.leave()
+	if d.guess != nil {
+		return d.numbered(ctx, ns).fill(ctx, dst, px)
+	}
 	b, err := newFill(d, ns, dst, px)
 	if err != nil {
 		return nil, err

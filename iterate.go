@@ -71,7 +71,11 @@ func (d *VideoDecoder) iterate(ctx context.Context, take func(seek.Frame, codec.
 		if d.Len() == 0 {
 			return
 		}
-		if err := d.playThrough(ctx, take, back, yield); err != nil && !errors.Is(err, errStopped) {
+		play := d.playThrough
+		if d.guess != nil {
+			play = d.playGuessed
+		}
+		if err := play(ctx, take, back, yield); err != nil && !errors.Is(err, errStopped) {
 			yield(nil, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/seek"
 	"github.com/sprocket-video/sprocket/source"
 )
 
@@ -24,7 +25,8 @@ type Metadata struct {
 
 	Timebase   container.Timebase
 	Frames     int           // number of frames
-	KeyFrames  int64         // number of key packets
+	Estimated  bool          // Frames, End, Duration, AverageFPS and BitRate are estimates: the index is approximate
+	KeyFrames  int64         // number of key packets; -1 when the index is approximate
 	Begin      time.Duration // PTS of the first frame
 	End        time.Duration // end of the last frame
 	Duration   time.Duration // from Begin to End
@@ -44,9 +46,13 @@ func (d *VideoDecoder) Metadata() Metadata {
 		Track: t.ID, Codec: t.Codec, FourCC: t.FourCC, Language: t.Language,
 		Width: t.Video.Width, Height: t.Video.Height, PixelAspect: t.Video.PixelAspect,
 		Orientation: t.Orientation, Color: t.Video.Color, BitDepth: t.Video.BitDepth, Chroma: t.Video.Chroma,
-		Timebase: tb, Frames: d.Len(), KeyFrames: d.index.KeyPackets(), BitRate: t.BitRate,
+		Timebase: tb, Frames: d.Len(), KeyFrames: -1, BitRate: t.BitRate,
 		HeaderPackets: t.Packets,
 	}
+	if d.index != nil {
+		m.KeyFrames = d.index.KeyPackets()
+	}
+	m.Estimated = d.guess != nil && d.guess.Kind() == seek.Approximate
 	if t.Orientation.Swaps() {
 		m.Width, m.Height = m.Height, m.Width
 		m.PixelAspect.Num, m.PixelAspect.Den = m.PixelAspect.Den, m.PixelAspect.Num
@@ -60,8 +66,9 @@ func (d *VideoDecoder) Metadata() Metadata {
 	if m.Frames == 0 {
 		return m
 	}
-	first, _ := d.index.Frame(0) // there are frames, so there is a first and a last
-	last, _ := d.index.Frame(m.Frames - 1)
+	x := d.Index()
+	first, _ := x.Frame(0) // there are frames, so there is a first and a last
+	last, _ := x.Frame(m.Frames - 1)
 	m.Begin = tb.Duration(first.PTS)
 	m.End = tb.Duration(last.PTS + last.Duration)
 	m.Duration = m.End - m.Begin
@@ -105,7 +112,13 @@ type counters struct {
 
 // Stats returns the counts so far.
 func (d *VideoDecoder) Stats() Stats {
-	s := &d.stats
+	s := d.stats
+	var index int
+	if d.guess != nil {
+		index = d.guess.Bytes()
+	} else {
+		index = d.index.Bytes()
+	}
 	var http source.HTTPStats
 	var blocks source.CacheStats
 	if d.remote != nil {
@@ -115,6 +128,6 @@ func (d *VideoDecoder) Stats() Stats {
 		HTTP: http, Blocks: blocks, Waited: time.Duration(s.waited.Load()),
 		Open: s.open, OpenTime: s.openTime, Source: d.src.Counts(),
 		Runs: s.runs.Load(), Packets: s.packets.Load(), Bytes: s.bytes.Load(), Skipped: s.skipped.Load(), Resumed: s.resumed.Load(), Hits: s.hits.Load(),
-		Decoded: s.decoded.Load(), Frames: s.frames.Load(), Decoders: s.opened.Load(), Index: d.index.Bytes(),
+		Decoded: s.decoded.Load(), Frames: s.frames.Load(), Decoders: s.opened.Load(), Index: index,
 	}
 }

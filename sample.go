@@ -63,7 +63,7 @@ func (d *VideoDecoder) sampled(s Sampling) []int {
 	if n <= float64(length) {
 		for k := range int(n) {
 			// Times are in the track: only the last of them, by rounding, may not be.
-			if f, err := d.index.Search(d.index.Timebase().Ticks(m.Begin + min(at(float64(k)), m.Duration-1))); err == nil {
+			if f, err := d.Index().Search(d.info.Timebase.Ticks(m.Begin + min(at(float64(k)), m.Duration-1))); err == nil {
 				ns = append(ns, f)
 			}
 		}
@@ -71,7 +71,7 @@ func (d *VideoDecoder) sampled(s Sampling) []int {
 	}
 	// More times than frames: those frames during which one of them lies.
 	for i := range length {
-		f, err := d.index.Frame(i)
+		f, err := d.Index().Frame(i)
 		if err != nil {
 			return ns
 		}

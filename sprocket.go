@@ -74,6 +74,12 @@ type VideoOptions struct {
 	// Index is a stored index of the source, made by seek.Table.AppendIndex. With it nothing of the container is read, and Track,
 	// when not zero, must be the one that was indexed. A source that has changed since gives seek.ErrMismatch.
 	Index *seek.StoredIndex
+
+	// Approximate opens by an approximate index, see seek.Estimate, where the container does not list all packets at once: of a
+	// fragmented file only what leads through it is read, then what is near the frames that are asked for. The frame of a time is the
+	// right one; the numbers of frames, and Len, are estimates, and FrameInfo.Estimated says so. A frame asked for by number is
+	// the one played when that number should be. CacheBytes is not used. Where all is listed at once, it changes nothing.
+	Approximate bool
 	// VerifyKeys takes from the packets themselves at which of them decoding can start, and which are needed by others, whatever the container says.
 	// Opening then reads the head of every packet. It is for files whose key flags lie (see seek.Verify), and needs no Index: one that was stored so has what was found.
 	VerifyKeys bool
@@ -149,7 +155,7 @@ func OpenVideo(ctx context.Context, src source.Source, o *VideoOptions) (*VideoD
 		return nil, err
 	}
 	start := time.Now()
-	d := &VideoDecoder{opts: *o, src: source.Count(src), ahead: source.PrefetcherOf(src)}
+	d := &VideoDecoder{opts: *o, stats: new(counters), src: source.Count(src), ahead: source.PrefetcherOf(src)}
 	if d.budget = o.Budget; d.budget == nil {
 		d.budget = &processBudget
 	}
@@ -191,9 +197,14 @@ func (d *VideoDecoder) open(ctx context.Context) error {
 		}
 	}
 	if d.index == nil {
-		if d.opts.VerifyKeys {
+		switch {
+		case d.opts.Approximate:
+			if d.guess, err = seek.Guess(ctx, d.demuxer, d.track); err == nil && d.guess.Kind() == seek.Exact {
+				d.index, d.guess = d.guess.Table(), nil
+			}
+		case d.opts.VerifyKeys:
 			d.index, _, err = seek.BuildVerified(ctx, d.demuxer, d.track, nil)
-		} else {
+		default:
 			d.index, err = seek.Build(ctx, d.demuxer, d.track)
 		}
 		if err != nil {

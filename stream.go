@@ -133,6 +133,9 @@ func (o *VideoOptions) check() error {
 	if o.Index != nil && o.VerifyKeys {
 		return errors.New("sprocket: VerifyKeys with an Index, which says itself where decoding can start")
 	}
+	if o.Approximate && o.VerifyKeys {
+		return errors.New("sprocket: VerifyKeys with Approximate: it takes all packets")
+	}
 	if o.Width < 0 || o.Height < 0 || o.Workers < 0 || o.Threads < 0 || o.CacheBytes < 0 {
 		return errors.New("sprocket: negative size, workers, threads or cache")
 	}

@@ -28,9 +28,10 @@ type VideoDecoder struct {
 	track   int
 	info    *container.Track
 	index   *seek.Table
+	guess   *seek.Estimate // instead of index, where that is approximate
 	backend codec.Backend
 	pixels  codec.Pixels
-	stats   counters
+	stats   *counters
 	views   sync.Pool // *tensor.Tensor, for slots of batches
 	budget  *Budget
 	cache   *frameCache // nil when nothing is kept
@@ -45,6 +46,7 @@ type VideoDecoder struct {
 // FrameInfo is what is known about a frame beside its pixels.
 type FrameInfo struct {
 	N             int             // frame number
+	Estimated     bool            // N was not counted, but follows from the time (only with VideoOptions.Approximate)
 	Ticks         container.Ticks // presentation time in the track's timebase
 	DurationTicks container.Ticks // until the next frame, in the track's timebase
 	PTS           time.Duration   // presentation time, rounded up: asked for at this time, the frame is found again
@@ -72,11 +74,16 @@ type FrameBatch struct {
 	Errs []error
 }
 
-// Len returns the number of frames.
-func (d *VideoDecoder) Len() int { return d.index.Len() }
+// Len returns the number of frames: about how many, with VideoOptions.Approximate, until all were counted.
+func (d *VideoDecoder) Len() int { return d.Index().Len() }
 
 // Index returns the index that requests are planned from.
-func (d *VideoDecoder) Index() seek.Index { return d.index }
+func (d *VideoDecoder) Index() seek.Index {
+	if d.guess != nil {
+		return d.guess
+	}
+	return d.index
+}
 
 // Track describes the track that is decoded.
 func (d *VideoDecoder) Track() container.Track { return *d.info }
@@ -90,10 +97,10 @@ func (d *VideoDecoder) Warnings() []error {
 }
 
 func (d *VideoDecoder) frameInfo(f seek.Frame) FrameInfo {
-	tb := d.index.Timebase()
+	tb := d.info.Timebase
 	pts := tb.Duration(f.PTS)
 	return FrameInfo{
-		N: f.N, Key: f.Key,
+		N: f.N, Estimated: f.Estimated, Key: f.Key,
 		Ticks: f.PTS, DurationTicks: f.Duration,
 		PTS: pts, Duration: tb.Duration(f.PTS+f.Duration) - pts,
 	}
@@ -126,6 +133,9 @@ func (d *VideoDecoder) leave() {
 
 // frameError says which frame failed.
 func frameError(f seek.Frame, err error) error {
+	if f.Estimated {
+		return fmt.Errorf("sprocket: frame at tick %d: %w", f.PTS, err)
+	}
 	return fmt.Errorf("sprocket: frame %d: %w", f.N, err)
 }
 

@@ -74,7 +74,7 @@ func (g *guide) passages(ctx context.Context, t *trak, r reference, most int) it
 		for most > 0 && w.off < min(g.o.size, r.off+r.size) {
 			if p, ok := g.recent.recall(t.number, w.off, end); ok {
 				most--
-				w.off, end = p.next, p.end
+				w.off, w.start, end = p.next, p.next, p.end
 				if !give(p) {
 					return
 				}

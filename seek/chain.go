@@ -36,13 +36,19 @@ func (c *chain) start(s *stretch, told container.Estimate, tb container.Timebase
 	if told.Duration != container.NoTicks {
 		c.end = max(c.end, c.begin+min(told.Duration, math.MaxInt64/4))
 	}
+	var first float64 // the rate by the first packet: where that is the rate of all, it is more precise
+	if d := s.packets[0].Duration; d > 0 {
+		first = 1 / float64(d)
+	}
 	switch {
 	case told.Packets > 0 && told.Duration > 0:
-		c.rate = float64(told.Packets) / float64(told.Duration)
+		if c.rate = float64(told.Packets) / float64(told.Duration); math.Abs(first/c.rate-1) < 0.01 {
+			c.rate = first
+		}
 	case last > c.begin:
 		c.rate = float64(len(s.frames)-1) / float64(last-c.begin)
-	case s.packets[0].Duration > 0:
-		c.rate = 1 / float64(s.packets[0].Duration)
+	case first > 0:
+		c.rate = first
 	default:
 		c.rate = tb.Seconds(1) * 25 // nothing tells
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/sprocket-video/sprocket/container"
 )
 
-// Excerpt is an exact index of a part of a track: of the packets around some frames. Its frames and packets have numbers of their own.
+// Excerpt is an exact index of a part of a track: of the packets around some frames. Its frames and packets have numbers of their own, which
+// are Estimated.
 type Excerpt struct {
 	Table   *Table
 	Demuxer container.SeekableDemuxer // lists those packets, of the same tracks
@@ -71,7 +72,7 @@ func (e *Estimate) excerpt(ctx context.Context, frames []Located) (*Excerpt, err
 			return nil, errUnfit
 		}
 	}
-	t := &Table{demuxer: d, track: e.track, tb: e.tb, starts: map[uint32]bool{}}
+	t := &Table{demuxer: d, track: e.track, tb: e.tb, starts: map[uint32]bool{}, excerpt: true}
 	var b builder
 	for i := range d.packets {
 		p := &d.packets[i]

@@ -96,7 +96,7 @@ func (s *stretch) final() int {
 		return len(s.frames)
 	}
 	n := len(s.frames)
-	for n > 0 && s.pts(s.frames[n-1]) > s.settled {
+	for n > 0 && s.pts(s.frames[n-1])-1 > s.settled {
 		n--
 	}
 	return n

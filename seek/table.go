@@ -29,6 +29,8 @@ type Table struct {
 	keyPTS column.Column // of keys
 	allKey bool
 
+	excerpt bool // the numbers are of its own
+
 	hidden map[uint32]struct{} // packets that cannot be decoded and are no frames: a few leading pictures
 
 	fields []uint32 // packets that hold the second field of a frame, in order
@@ -72,7 +74,7 @@ func (t *Table) Frame(n int) (Frame, error) {
 	if n < 0 || n >= t.frames {
 		return Frame{}, &RangeError{Asked: fmt.Sprintf("frame %d", n), Have: fmt.Sprintf("%d frames", t.frames)}
 	}
-	f := Frame{N: n, Packet: int64(n), PTS: container.Ticks(t.pts.At(n)), Duration: t.lastDuration}
+	f := Frame{N: n, Packet: int64(n), PTS: container.Ticks(t.pts.At(n)), Duration: t.lastDuration, Estimated: t.excerpt}
 	if t.order != nil {
 		f.Packet = int64(t.order[n])
 	}
