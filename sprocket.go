@@ -75,6 +75,8 @@ type VideoOptions struct {
 	// when not zero, must be the one that was indexed. A source that has changed since gives seek.ErrMismatch.
 	Index *seek.StoredIndex
 
+	// FrameMappings are custom_frame_mappings of TorchCodec, JSON: the frames are those that they name, and no others. See seek.BuildMapped.
+	FrameMappings []byte
 	// Approximate opens by an approximate index, see seek.Estimate, where the container does not list all packets at once: of a
 	// fragmented file only what leads through it is read, then what is near the frames that are asked for. The frame of a time is the
 	// right one; the numbers of frames, and Len, are estimates, and FrameInfo.Estimated says so. A frame asked for by number is
@@ -198,6 +200,8 @@ func (d *VideoDecoder) open(ctx context.Context) error {
 	}
 	if d.index == nil {
 		switch {
+		case d.opts.FrameMappings != nil:
+			d.index, err = seek.BuildMapped(ctx, d.demuxer, d.track, d.opts.FrameMappings)
 		case d.opts.Approximate:
 			if d.guess, err = seek.Guess(ctx, d.demuxer, d.track); err == nil && d.guess.Kind() == seek.Exact {
 				d.index, d.guess = d.guess.Table(), nil

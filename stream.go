@@ -133,6 +133,9 @@ func (o *VideoOptions) check() error {
 	if o.Index != nil && o.VerifyKeys {
 		return errors.New("sprocket: VerifyKeys with an Index, which says itself where decoding can start")
 	}
+	if o.FrameMappings != nil && (o.Index != nil || o.Approximate || o.VerifyKeys) {
+		return errors.New("sprocket: FrameMappings with an Index, Approximate or VerifyKeys")
+	}
 	if o.Approximate && o.VerifyKeys {
 		return errors.New("sprocket: VerifyKeys with Approximate: it takes all packets")
 	}

@@ -43,7 +43,8 @@ type Estimate struct {
 	held      int        // packets in them
 	uses      uint64
 	count     chain
-	asked     int // the largest Len that was told
+	asked     int                     // the largest Len that was told
+	pins      map[int]container.Ticks // estimated numbers that were told, and the frames they were told of
 }
 
 // place is what a packet without a number is known by.
@@ -70,7 +71,7 @@ var errUnfit = errors.New("times run backward, or there is no place to start for
 func Guess(ctx context.Context, d container.SeekableDemuxer, track int) (*Estimate, error) {
 	e := &Estimate{
 		demuxer: d, track: track, tb: d.Tracks()[track].Timebase, turn: make(chan struct{}, 1),
-		hidden: map[place]bool{}, starts: map[place]bool{}, lying: map[place]bool{},
+		pins: map[int]container.Ticks{}, hidden: map[place]bool{}, starts: map[place]bool{}, lying: map[place]bool{},
 		told: container.Estimate{Method: "packets", Exact: true},
 	}
 	e.second = max(1, e.tb.Ticks(1e9))
@@ -202,7 +203,7 @@ func (e *Estimate) Bytes() int {
 	if e.table != nil {
 		return e.table.Bytes()
 	}
-	return e.held*(packetBytes+frameBytes) + len(e.stretches)*stretchBytes + cap(e.count.points)*pointBytes + 64*(len(e.starts)+len(e.lying)+len(e.hidden))
+	return e.held*(packetBytes+frameBytes) + len(e.stretches)*stretchBytes + cap(e.count.points)*pointBytes + 64*(len(e.starts)+len(e.lying)+len(e.hidden)+len(e.pins))
 }
 
 // Len returns the number of frames, about.
@@ -379,6 +380,18 @@ func (e *Estimate) advance() {
 	if k := len(e.stretches); k > 0 && e.stretches[k-1].eof && e.stretches[k-1].next == 0 {
 		e.count.ends(e.stretches[k-1])
 	}
+}
+
+// pin makes the number that is told of a frame its own: it gives the frame back. The mutex is held.
+func (e *Estimate) pin(n int, pts container.Ticks) int {
+	for at, told := e.pins[n]; told && at != pts; at, told = e.pins[n] {
+		n++
+	}
+	if len(e.pins) == maxHeld {
+		clear(e.pins)
+	}
+	e.pins[n] = pts
+	return n
 }
 
 func compare(a, b container.Ticks) int {

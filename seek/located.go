@@ -86,13 +86,14 @@ func (e *Estimate) located(s *stretch, i int) Located {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var counted bool
-	l.N, counted = e.count.of(s, i)
-	l.Estimated = !counted
+	if l.N, counted = e.count.of(s, i); !counted {
+		l.N, l.Estimated = e.pin(l.N, l.PTS), true
+	}
 	return l
 }
 
-// Number returns the frame that number n gives: frame n where it was counted, else the one played when frame n should be, whose N is
-// then n and Estimated. Negative numbers count from the last frame. A number below what Len told before the end was seen gives the last
+// Number returns the frame that number n gives: frame n where it was counted, else the one that n was told of, or that is played when
+// frame n should be, whose N is then n and Estimated. Negative numbers count from the last frame. A number below what Len told before the end was seen gives the last
 // frame where there are fewer. Others give a *RangeError.
 func (e *Estimate) Number(ctx context.Context, n int) (l Located, err error) {
 	t, err := e.orList(ctx, func() error {
@@ -228,6 +229,9 @@ func (e *Estimate) whereabouts(n int) (pts container.Ticks, first int, counted, 
 	}
 	if c.whole >= 0 && n < c.whole {
 		return c.last().pts, c.last().n, true, true
+	}
+	if at, told := e.pins[n]; told {
+		return at, 0, false, true
 	}
 	// Half a frame later: what is rounded does not matter.
 	from, at := c.anchor()

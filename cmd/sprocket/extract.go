@@ -80,11 +80,11 @@ func cut(ctx context.Context, d *sprocket.VideoDecoder, frames []int, most, enou
 		if err != nil {
 			return nil, err
 		}
-		if i > begin && (start.N != last && i-begin >= enough || i-begin == most) {
+		if i > begin && (start.Pos != last && i-begin >= enough || i-begin == most) {
 			chunks = append(chunks, frames[begin:i])
 			begin = i
 		}
-		last = start.N
+		last = start.Pos
 	}
 	return append(chunks, frames[begin:]), nil
 }

@@ -25,7 +25,7 @@ type framesFlags struct {
 
 	output, size, layout, dtype, index string
 	track, workers                     int
-	stats, verify                      bool
+	stats, verify, approximate         bool
 }
 
 // selectors are the flags that say which frames. Exactly one must be given.
@@ -92,8 +92,9 @@ the input must fit into 16 MiB of memory, or be put into a temporary file: give 
 	fs.StringVar(&f.size, "size", "", "scale to `WxH`; a zero keeps the aspect")
 	fs.StringVar(&f.layout, "layout", "nchw", "order of the axes of a tensor: nchw or nhwc")
 	fs.StringVar(&f.dtype, "dtype", "uint8", "elements of a tensor: uint8, or float32 from 0 to 1")
-	fs.StringVar(&f.index, "index", "", "open with the index in `FILE`, made by \"sprocket index\", instead of the file's own tables")
+	fs.StringVar(&f.index, "index", "", "open with the index in `FILE`, made by \"sprocket index\", instead of the file's own tables; or the frames of custom_frame_mappings of TorchCodec")
 	fs.BoolVar(&f.verify, "verify-keys", false, "read the head of every packet, to see at which decoding can start")
+	fs.BoolVar(&f.approximate, "approximate", false, "find frames by time, without a list of all packets: numbers are estimates where that saves reading")
 	fs.IntVar(&f.workers, "workers", 0, "decoders at work at once (default: one a processor)")
 	fs.BoolVar(&f.stats, "stats", false, "say at the end what it cost, on standard error")
 	for name, values := range map[string][]string{"layout": {"nchw", "nhwc"}, "dtype": {"uint8", "float32"}} {
@@ -106,7 +107,7 @@ the input must fit into 16 MiB of memory, or be put into a temporary file: give 
 
 // framesJob is what the flags of the frames command ask for.
 type framesJob struct {
-	choose  func(*sprocket.VideoDecoder) ([]int, error)
+	choose  func(context.Context, *sprocket.VideoDecoder) ([]int, error)
 	pick    *picker // chooses frames as they go by; nil where the job needs to know more than that
 	output  string
 	kind    outputKind
@@ -169,11 +170,15 @@ func (f *framesFlags) job(cmd *cobra.Command) (*framesJob, error) {
 	if !j.kind.tensor() {
 		o.Layout = tensor.NHWC
 	}
+	if f.approximate && (f.index != "" || f.verify) {
+		return nil, usagef("--approximate with --index or --verify-keys: those know all packets")
+	}
+	o.Approximate = f.approximate
 	if f.index != "" && f.verify {
 		return nil, usagef("--verify-keys with --index: verify when it is made, with \"sprocket index --verify-keys\"")
 	}
 	if f.index != "" {
-		if o.Index, err = loadIndex(f.index); err != nil {
+		if o.Index, o.FrameMappings, err = loadIndex(f.index); err != nil {
 			return nil, err
 		}
 	}
@@ -184,46 +189,78 @@ func (f *framesFlags) job(cmd *cobra.Command) (*framesJob, error) {
 }
 
 // chooser returns a function that gives the numbers of the frames asked for, none of them negative.
-func (f *framesFlags) chooser(flag string) (func(*sprocket.VideoDecoder) ([]int, error), error) {
+func (f *framesFlags) chooser(flag string) (func(context.Context, *sprocket.VideoDecoder) ([]int, error), error) {
+	numbers := func(of func(n int) []int) func(context.Context, *sprocket.VideoDecoder) ([]int, error) {
+		return func(ctx context.Context, d *sprocket.VideoDecoder) ([]int, error) {
+			return resolve(ctx, d.Index(), of(d.Len()))
+		}
+	}
 	switch flag {
 	case "--at":
 		ns, err := parseNumbers(f.at)
-		return func(d *sprocket.VideoDecoder) ([]int, error) {
-			for i, n := range ns {
-				var err error
-				if ns[i], err = seek.Resolve(d.Index(), n); err != nil {
-					return nil, err
-				}
-			}
-			return ns, nil
-		}, err
+		return numbers(func(int) []int { return ns }), err
 	case "--times":
 		ts, err := parseTimes(f.times)
-		return func(d *sprocket.VideoDecoder) ([]int, error) { return numbersAt(d.Index(), ts) }, err
+		return func(ctx context.Context, d *sprocket.VideoDecoder) ([]int, error) {
+			return numbersAt(ctx, d.Index(), ts)
+		}, err
 	case "--range":
 		r, err := parseSlice(f.rng)
-		return func(d *sprocket.VideoDecoder) ([]int, error) { return r.numbers(d.Len()), nil }, err
+		return numbers(r.numbers), err
 	case "--every":
 		if f.every <= 0 {
 			return nil, fmt.Errorf("%d is not positive", f.every)
 		}
-		return func(d *sprocket.VideoDecoder) ([]int, error) { return slice{step: f.every}.numbers(d.Len()), nil }, nil
+		return numbers(slice{step: f.every}.numbers), nil
 	}
 	if f.count <= 0 {
 		return nil, fmt.Errorf("%d is not positive", f.count)
 	}
-	return func(d *sprocket.VideoDecoder) ([]int, error) { return spreadOver(f.count, d.Len()), nil }, nil
+	return numbers(func(n int) []int { return spreadOver(f.count, n) }), nil
+}
+
+// resolve returns numbers that may count from the end as numbers from the start. An approximate index says which numbers it gives the frames.
+func resolve(ctx context.Context, x seek.Index, ns []int) ([]int, error) {
+	e, approximate := x.(*seek.Estimate)
+	out := make([]int, len(ns))
+	// What is counted while others are looked for is known the second time.
+	for range 2 {
+		for i, n := range ns {
+			var err error
+			if !approximate {
+				out[i], err = seek.Resolve(x, n)
+			} else {
+				var l seek.Located
+				l, err = e.Number(ctx, n)
+				out[i] = l.N
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
 }
 
 // numbersAt returns the numbers of the frames played at the times.
-func numbersAt(x seek.Index, ts []time.Duration) ([]int, error) {
+func numbersAt(ctx context.Context, x seek.Index, ts []time.Duration) ([]int, error) {
+	e, approximate := x.(*seek.Estimate)
 	ns := make([]int, len(ts))
-	for i, t := range ts {
-		n, err := x.Search(x.Timebase().Ticks(t))
-		if err != nil {
-			return nil, err
+	for range 2 { // see resolve
+		for i, t := range ts {
+			at := x.Timebase().Ticks(t)
+			var err error
+			if !approximate {
+				ns[i], err = x.Search(at)
+			} else {
+				var l seek.Located
+				l, err = e.At(ctx, at)
+				ns[i] = l.N
+			}
+			if err != nil {
+				return nil, err
+			}
 		}
-		ns[i] = n
 	}
 	return ns, nil
 }
@@ -278,7 +315,7 @@ func (j *framesJob) run(ctx context.Context, in *input, stderr io.Writer) (err e
 		return noFrames(d)
 	}
 	warn(stderr, in.name, d.Warnings())
-	ns, err := j.choose(d)
+	ns, err := j.choose(ctx, d)
 	if err != nil {
 		if errors.Is(err, seek.ErrRange) {
 			return &usageError{about(in.name, err)}

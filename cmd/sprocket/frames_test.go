@@ -296,3 +296,46 @@ func TestFramesWithAStoredIndexReadNoTables(t *testing.T) {
 	}
 	sameTensor(t, "frames with an index", parseNPY(t, "indexed.npy"), parseNPY(t, "plain.npy"))
 }
+
+// TestFramesApproximate takes frames of a fragmented file by an approximate index: they are those by an exact one.
+func TestFramesApproximate(t *testing.T) {
+	whole := madeClip(t)
+	ffmpeg(t, "-i", whole, "-c", "copy", "-movflags", "+frag_keyframe+empty_moov", "pieces.mp4")
+	for _, which := range [][]string{{"--times", "1.5,0.02,0.7,1.98"}, {"--at", "40,-1,3"}, {"--range", "10:30:7"}, {"--count", "5"}} {
+		args := append([]string{"frames", "pieces.mp4"}, which...)
+		mustRun(t, append(args, "-o", "exact.npy")...)
+		mustRun(t, append(args, "--approximate", "-o", "approximate.npy")...)
+		sameTensor(t, strings.Join(which, " "), parseNPY(t, "approximate.npy"), parseNPY(t, "exact.npy"))
+	}
+	if status, _, _ := sprocketIn(t, "", "frames", "pieces.mp4", "--at", "0", "--approximate", "--index", "x", "-o", "y.npy"); status != exitUsage {
+		t.Errorf("--approximate with --index: exit status %d", status)
+	}
+}
+
+// TestFrameMappingsRoundTrip writes the mappings of TorchCodec, and opens the file by them.
+func TestFrameMappingsRoundTrip(t *testing.T) {
+	name := madeClip(t)
+	mustRun(t, "index", name, "--format", "torchcodec", "-o", "clip.json")
+	mustRun(t, "frames", name, "--range", "0:50:7", "-o", "own.npy")
+	mustRun(t, "frames", name, "--range", "0:50:7", "--index", "clip.json", "-o", "mapped.npy")
+	sameTensor(t, "by mappings", parseNPY(t, "mapped.npy"), parseNPY(t, "own.npy"))
+	// Of a part of the frames, those are all there are.
+	text, err := os.ReadFile("clip.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(text), "\n")
+	some := lines[0] + lines[8] + strings.TrimSuffix(lines[15], ",\n") + "\n" + lines[len(lines)-2]
+	if err := os.WriteFile("some.json", []byte(some), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, "frames", name, "--at", "0,-1", "--index", "some.json", "-o", "some.npy")
+	mustRun(t, "frames", name, "--at", "7,14", "-o", "seven.npy")
+	sameTensor(t, "of some", parseNPY(t, "some.npy"), parseNPY(t, "seven.npy"))
+	if err := os.WriteFile("bad.json", []byte(`{"frames":[{"pts":1}]}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, errs := sprocketIn(t, "", "frames", name, "--at", "0", "--index", "bad.json", "-o", "bad.npy"); status != exitInput || !strings.Contains(errs, "no frame with pts 1") {
+		t.Errorf("exit status %d, %q", status, errs)
+	}
+}

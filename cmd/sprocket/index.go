@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
@@ -125,12 +126,15 @@ func (f *indexFlags) build(ctx context.Context, m *media, track int) ([]byte, er
 	return table.AppendIndex(ctx, nil, id)
 }
 
-// loadIndex reads a stored index.
-func loadIndex(name string) (*seek.StoredIndex, error) {
+// loadIndex reads a stored index, or the frame mappings of TorchCodec, which are JSON.
+func loadIndex(name string) (*seek.StoredIndex, []byte, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return nil, about(name, err)
+		return nil, nil, about(name, err)
+	}
+	if text := bytes.TrimSpace(data); len(text) > 0 && text[0] == '{' {
+		return nil, data, nil
 	}
 	x, err := seek.LoadIndex(data, container.Limits{})
-	return x, about(name, err)
+	return x, nil, about(name, err)
 }

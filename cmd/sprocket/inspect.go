@@ -15,7 +15,7 @@ import (
 )
 
 func newInspect() *cobra.Command {
-	var asJSON, verify bool
+	var asJSON, verify, approximate bool
 	var spool *bool
 	cmd := &cobra.Command{
 		Use:   "inspect SOURCE",
@@ -25,11 +25,14 @@ func newInspect() *cobra.Command {
 			"packets of video; it decodes nothing.",
 		Args: oneSource,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if verify && approximate {
+				return usagef("--verify with --approximate: it takes all packets")
+			}
 			m, err := openMedia(cmd.Context(), args[0], cmd.InOrStdin(), *spool, nil)
 			if err != nil {
 				return err
 			}
-			r, err := inspect(cmd.Context(), m, verify)
+			r, err := inspect(cmd.Context(), m, verify, approximate)
 			if err != nil {
 				_ = m.Close() // the first error is the one to report
 				return about(args[0], err)
@@ -53,6 +56,7 @@ func newInspect() *cobra.Command {
 	}
 	spool = spoolFlag(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	cmd.Flags().BoolVar(&approximate, "approximate", false, "guess an approximate index, where that saves reading, instead of listing all packets")
 	cmd.Flags().BoolVar(&verify, "verify", false, "read the head of every packet of video, to see whether the file tells the truth about it")
 	return cmd
 }
@@ -68,13 +72,17 @@ func (r *report) fault() error {
 }
 
 // inspect looks at all tracks. What is wrong with one track is in its report; err is what stopped the work.
-func inspect(ctx context.Context, m *media, verify bool) (*report, error) {
+func inspect(ctx context.Context, m *media, verify, approximate bool) (*report, error) {
 	r := &report{
 		Source: printable(m.name), Bytes: m.Size(), Format: m.format,
 		Open: cost{m.opened, m.took.Seconds()}, Tracks: []trackReport{}, Warnings: []string{},
 	}
 	for i := range m.demuxer.Tracks() {
-		t, err := m.inspectTrack(ctx, i, verify)
+		look := func() (trackReport, error) { return m.inspectTrack(ctx, i, verify) }
+		if approximate {
+			look = func() (trackReport, error) { return m.guessTrack(ctx, i) }
+		}
+		t, err := look()
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +121,7 @@ func (m *media) inspectTrack(ctx context.Context, track int, verify bool) (track
 	if e := r.note(ctx, indexErr); e != nil || indexErr != nil {
 		return r, e
 	}
-	r.Index = &indexReport{Kind: x.Kind().String(), Bytes: x.Bytes(), Cost: spent}
+	r.Index = &indexReport{Kind: x.Kind().String(), Method: "packets", Why: "all packets are listed", Bytes: x.Bytes(), Cost: spent}
 	if x.Packets() > 0 {
 		r.Index.BytesPerPacket = float64(x.Bytes()) / float64(x.Packets())
 	}

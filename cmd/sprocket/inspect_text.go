@@ -79,8 +79,12 @@ func (r *trackReport) appendText(b []byte) []byte {
 		r.GOP.addText(&f, r.Video.Reorder)
 	}
 	if x := r.Index; x != nil {
-		f.add("index", x.Kind, "built in "+formatElapsed(x.Cost.elapsed()), x.Cost.reads(),
-			fmt.Sprintf("%s in memory (%.1f a packet)", formatBytes(int64(x.Bytes)), x.BytesPerPacket))
+		memory := formatBytes(int64(x.Bytes)) + " in memory"
+		if x.BytesPerPacket > 0 {
+			memory += fmt.Sprintf(" (%.1f a packet)", x.BytesPerPacket)
+		}
+		f.add("index", x.Kind, "built in "+formatElapsed(x.Cost.elapsed()), x.Cost.reads(), memory)
+		f.add("", x.Why)
 	}
 	for _, l := range r.Lints {
 		f.add("lint", l)
@@ -154,6 +158,12 @@ func rateOrNone(fps *float64) string {
 }
 
 func (r *trackReport) counts() []string {
+	if x := r.Index; x != nil && x.Counted != nil { // approximate: nothing was listed
+		if r.Frames == nil {
+			return []string{fmt.Sprintf("about %d", r.Packets)}
+		}
+		return []string{"about " + plural(int64(*r.Frames), "frame", "frames"), fmt.Sprintf("%d counted", *x.Counted)}
+	}
 	parts := []string{fmt.Sprintf("%d", r.Packets)}
 	if r.Frames != nil {
 		parts = append(parts, plural(int64(*r.Frames), "frame", "frames"))

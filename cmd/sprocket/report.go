@@ -205,6 +205,10 @@ type keyReport struct {
 // indexReport is the index and what building it cost, after the container was open.
 type indexReport struct {
 	Kind           string  `json:"kind"`
+	Method         string  `json:"method"` // "packets": all were listed; else what leads to a time: "sidx", "tfra", "headers", "bisection"
+	Why            string  `json:"why"`
+	Points         *int    `json:"points,omitempty"`         // places that the method leads to at once; of an approximate index
+	Counted        *int    `json:"frames_counted,omitempty"` // from the first on; of an approximate index
 	Bytes          int     `json:"memory_bytes"`
 	BytesPerPacket float64 `json:"memory_bytes_per_packet"`
 	Cost           cost    `json:"cost"`
