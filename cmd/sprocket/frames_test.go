@@ -301,7 +301,7 @@ func TestFramesWithAStoredIndexReadNoTables(t *testing.T) {
 func TestFramesApproximate(t *testing.T) {
 	whole := madeClip(t)
 	ffmpeg(t, "-i", whole, "-c", "copy", "-movflags", "+frag_keyframe+empty_moov", "pieces.mp4")
-	for _, which := range [][]string{{"--times", "1.5,0.02,0.7,1.98"}, {"--at", "40,-1,3"}, {"--range", "10:30:7"}, {"--count", "5"}} {
+	for _, which := range [][]string{{"--times", "1.5,0.1,0.7,1.98"}, {"--at", "40,-1,3"}, {"--range", "10:30:7"}, {"--count", "5"}} {
 		args := append([]string{"frames", "pieces.mp4"}, which...)
 		mustRun(t, append(args, "-o", "exact.npy")...)
 		mustRun(t, append(args, "--approximate", "-o", "approximate.npy")...)
