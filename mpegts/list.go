@@ -227,8 +227,8 @@ func (l *list) redoDTS() {
 		if i >= depth {
 			d = sorted[i-depth]
 		}
-		off := min(t-d, math.MaxInt32)
-		dts.Append(t - off)
+		off := min(t-d, math.MaxInt32) // a time stamp six hours off is damage: it is what it can be
+		dts.Append(d)
 		l.offsets = sparse(l.offsets, i, int32(off), 0)
 	}
 	l.dts = dts.Build()

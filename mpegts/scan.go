@@ -147,10 +147,12 @@ func (s *scanner) feed(b []byte, off int64, last bool) int {
 		if st := s.pids[h>>8&transport.NullPID]; st != nil {
 			// Only a payload, of the same PES packet, with nothing missing, that nobody looks at.
 			if h&0xc000f0 == 0x10 && st.skip >= transport.Size-4 && int8(h&15) == (st.counter+1)&15 {
-				st.counter = int8(h & 15)
+				n := s.run(b[at:], h, st.skip/(transport.Size-4))
+				at += (n - 1) * s.stride
+				st.counter = int8(h+uint32(n)-1) & 15
 				st.prevAt = off + int64(at)
-				st.skip -= transport.Size - 4
-				st.es += transport.Size - 4
+				st.skip -= int64(n) * (transport.Size - 4)
+				st.es += int64(n) * (transport.Size - 4)
 				st.end = off + int64(at) + transport.Size
 			} else {
 				s.packet(st, p, b, off, at)
@@ -162,6 +164,19 @@ func (s *scanner) feed(b []byte, off int64, last bool) int {
 	s.next = max(s.next, off+int64(at))
 	s.keepPrevious(b, off)
 	return at
+}
+
+// run returns how many transport packets of b, of which the first has the header h, follow each other with nothing but the next part of the
+// same payload; at most most.
+func (s *scanner) run(b []byte, h uint32, most int64) int {
+	n := 1
+	for at := s.stride; at+transport.Size <= len(b) && int64(n) < most; at += s.stride {
+		if binary.BigEndian.Uint32(b[at:]) != h&^15|(h+uint32(n))&15 {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // resync notes that transport packets go on elsewhere.

@@ -16,6 +16,7 @@ const childArg = "child"
 // children are what a child process can do. Each returns the number of frames, and how long the library's calls took.
 var children = map[string]func(ctx context.Context, file string) (int, time.Duration, error){
 	"index": childIndex,
+	"ts":    childTransport,
 }
 
 func runChild(ctx context.Context, args []string) error {
