@@ -89,3 +89,58 @@ func TestStoredIndexOfATransportStreamReadsPackets(t *testing.T) {
 		}
 	}
 }
+
+// TestGuessedFramesOfATransportStreamAreTheExactOnes: what is found by bisection is what a list of all packets tells.
+func TestGuessedFramesOfATransportStreamAreTheExactOnes(t *testing.T) {
+	ts := &tm.TS{}
+	ts.Packets(ts.PAT(0, 0x100)...)
+	ts.Packets(ts.PMT(0x100, 0, 0x101, tm.TSStream{PID: 0x101, Type: 0x1b})...)
+	a := tm.AVC{Width: 4, Height: 4}
+	const first = 1<<33 - 3_000_000
+	for i := range 3000 {
+		k := i % 30
+		shown := k // P before B
+		if k%2 == 1 && k < 29 {
+			shown = k + 1
+		} else if k > 0 && k < 29 {
+			shown = k - 1
+		}
+		data := append([]byte(nil), tm.AUD...)
+		if k == 0 {
+			data = append(data, a.Sets()...)
+		}
+		data = append(data, a.Slice(tm.Slice{IDR: k == 0, NoRef: k > 0 && k%2 == 0, Number: uint32(k+1) / 2, Order: uint32(2 * shown), IDRCount: uint32(i / 30 & 1), Size: 900 + 71*(i%13)})...)
+		dts := first + int64(i)*3600
+		pts := dts + int64(shown-k+1)*3600
+		ts.Packets(ts.PES(0x101, tm.PES{PTS: pts & (1<<33 - 1), DTS: dts & (1<<33 - 1), Data: data, Random: k == 0})...)
+	}
+	open := func() *mpegts.Demuxer {
+		d, err := mpegts.Open(t.Context(), bytes.NewReader(ts.Bytes()), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	exact, err := seek.Build(t.Context(), open(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := seek.Guess(t.Context(), open(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < 3000; i += 37 {
+		n := (i * 1201) % exact.Len()
+		want, err := exact.Frame(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := x.At(t.Context(), want.PTS+1000)
+		if err != nil || got.PTS != want.PTS || got.Duration != want.Duration || got.Key != want.Key {
+			t.Fatalf("frame %d: %+v, want %+v, %v", n, got.Frame, want, err)
+		}
+	}
+	if x.Kind() != seek.Approximate {
+		t.Error("everything was listed")
+	}
+}
