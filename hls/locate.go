@@ -139,13 +139,13 @@ func (s *stream) find(ctx context.Context, number int, pts container.Ticks) (int
 }
 
 // guess returns the last segment that begins not after a time: as it is known, or counted by EXTINF from the nearest one that is known. Times of
-// which nothing is known begin at 0.
+// which nothing is known begin where exploring saw them begin, or at 0.
 func (s *stream) guess(at time.Duration) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	best := -1
 	var begin time.Duration // where the playlist begins, counted back from the last known segment
-	unknown := time.Duration(0)
+	unknown := s.begins
 	for i := len(s.segs) - 1; i >= 0; i-- { // the segments before the first known are counted from it
 		if l := s.segs[i].listed.Load(); l != nil && l.timed && s.segs[i].placed != nil {
 			unknown = l.first + s.segs[i].placed.total() - s.segs[i].start

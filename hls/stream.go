@@ -30,8 +30,9 @@ type stream struct {
 	first    int           // the first that the playlist still has
 	slots    []*slot       // nil before it is known, or told, what the segments hold
 	slides   live
-	counted  int  // segments whose packets have numbers
-	news     bool // the slots tell more than the tracks
+	counted  int           // segments whose packets have numbers
+	news     bool          // the slots tell more than the tracks
+	begins   time.Duration // about when the first segment does; 0 when no segment was seen
 }
 
 // slot is one elementary stream of the segments.
@@ -242,7 +243,13 @@ func (s *stream) exploreOne(ctx context.Context, g *segment) error {
 	}
 	defer done()
 	s.learn(p, g)
-	return nil
+	first, timed, err := firstTime(ctx, p.d)
+	if timed {
+		s.mu.Lock()
+		s.begins = first - g.start
+		s.mu.Unlock()
+	}
+	return err
 }
 
 // learn sets the slots.
