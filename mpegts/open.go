@@ -92,7 +92,6 @@ type planned struct {
 	frame     int64
 	scrambled bool
 	guessed   bool
-	slow      bool // every byte of it must be looked at
 }
 
 // prober finds the tracks.

@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// maxSection is the most that a section is long: 2.4.4.1, and private sections.
-const maxSection = 4096
-
 // section collects sections (2.4.4) out of transport packets.
 type section struct {
 	buf  []byte

@@ -224,3 +224,20 @@ func TestFramesOfSoundAcrossPESPackets(t *testing.T) {
 	}
 	same(t, open(t, ts.Bytes(), nil), 1, frames(aac, 90_000))
 }
+
+// TestSecondUnitInAPESPacketIsFoundByItsMissingTime: after a long stretch of one unit in each PES packet one has two.
+func TestSecondUnitInAPESPacketIsFoundByItsMissingTime(t *testing.T) {
+	ts := &tm.TS{}
+	videoOnly(ts)
+	units := gop(600, 20, 0)
+	for i := 0; i < len(units); i++ {
+		u := units[i]
+		data := u.data
+		if i == 333 {
+			i++
+			data = slices.Concat(data, units[i].data)
+		}
+		ts.Packets(ts.PES(videoPID, tm.PES{PTS: u.pts, DTS: u.dts, Data: data})...)
+	}
+	same(t, open(t, ts.Bytes(), nil), 0, units)
+}

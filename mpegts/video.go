@@ -70,6 +70,8 @@ type video struct {
 	delay   int64 // PTS less DTS of the last key picture
 	each    int64 // ticks from one count to the next; 0 not known
 
+	suspects []unit // that were skipped and may be several
+
 	good     int   // PES packets in a row that hold one access unit
 	trusted  bool  // skip
 	distrust bool  // was broken once: never skip
@@ -278,9 +280,17 @@ func seedUnits(s syntax, config []byte) {
 func (v *video) cut(at place) {
 	v.cur.size, v.cur.end = at.es-v.cur.es, at.before
 	v.give()
+	before := v.cur
 	v.cur = unit{es: at.es, pos: at.pos}
 	v.stamp()
+	// Of two units in a PES packet the second has no time: there is a gap in them.
+	if step := v.st.clock.step; v.trusted && len(v.suspects) < maxSuspects && step > 0 && v.cur.dts != noTime && before.dts != noTime && v.cur.dts-before.dts > step*19/10 {
+		v.suspects = append(v.suspects, before)
+	}
 }
+
+// maxSuspects is how many units are looked at again.
+const maxSuspects = 16
 
 // stamp gives the unit its times.
 func (v *video) stamp() {

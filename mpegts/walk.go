@@ -119,6 +119,35 @@ func (d *Demuxer) complete(ctx context.Context) error {
 	if d.walk == nil {
 		d.walk = d.newWalk(map[int]bool{})
 	}
+	for done := false; !done; {
+		if err := d.through(ctx); err != nil {
+			return err
+		}
+		pid, err := d.several(ctx)
+		if err != nil {
+			return err
+		}
+		if done = pid < 0; !done {
+			d.restart(pid)
+		}
+	}
+	s := d.walk.finish(d)
+	d.state.Store(s)
+	d.listed.Store(true)
+	d.log(ctx, d.walk.warnings.errs)
+	d.ended, d.walk = d.walk, nil
+	return nil
+}
+
+// restart begins the walk anew, and looks at every byte of a PID.
+func (d *Demuxer) restart(pid int) {
+	slow := d.walk.slow
+	slow[pid] = true
+	d.walk = d.newWalk(slow)
+}
+
+// through goes through the source to its end.
+func (d *Demuxer) through(ctx context.Context) error {
 	lent := windows.Get().(*[]byte)
 	defer windows.Put(lent)
 	for d.walk.off < d.size {
@@ -132,18 +161,57 @@ func (d *Demuxer) complete(ctx context.Context) error {
 			d.progress(min(d.walk.off, d.size), d.size)
 		}
 		if pid := d.walk.s.broken(d.walk.streams); pid >= 0 {
-			slow := d.walk.slow
-			slow[pid] = true
-			d.walk = d.newWalk(slow)
+			d.restart(pid)
 		}
 	}
-	s := d.walk.finish(d)
-	d.state.Store(s)
-	d.listed.Store(true)
-	d.log(ctx, d.walk.warnings.errs)
-	d.ended, d.walk = d.walk, nil
 	return nil
 }
+
+// several returns the PID of a stream that was taken to have one access unit in each PES packet, and has several in one of those that
+// time stamps are missing behind; -1 when there is none. It reads these.
+func (d *Demuxer) several(ctx context.Context) (pid int, err error) {
+	w := d.walk
+	for _, st := range w.streams {
+		if st == nil {
+			continue
+		}
+		v, ok := st.framer.(*video)
+		if !ok {
+			continue
+		}
+		for _, u := range v.suspects {
+			if u.size > window || u.corrupt {
+				continue
+			}
+			info := container.PacketInfo{Pos: u.pos, Size: int(u.size)}
+			if u.end-u.pos != u.size {
+				info.Span = u.end - u.pos
+			}
+			b := make([]byte, u.size)
+			t := container.Transport{PID: st.pid, PacketSize: d.stride, Grid: w.s.grid}
+			if err := transport.Read(ctx, d.src, &t, &info, b); err != nil {
+				return -1, fail("list", pidName(st.pid), u.pos, err)
+			}
+			found := &counter{}
+			one := newStream(st.pid, -1, st.meaning, &timeline{pcr: noTime})
+			one.out = found
+			again := one.framer.(*video)
+			again.syntax = v.syntax.copy(one)
+			one.carry(b, u.pos)
+			again.end()
+			if found.n > 1 {
+				return st.pid, nil
+			}
+		}
+		v.suspects = nil
+	}
+	return -1, nil
+}
+
+// counter is a sink that counts.
+type counter struct{ n int }
+
+func (c *counter) add(*unit) { c.n++ }
 
 // fetchAhead is how much is asked for at once of a source that gains from knowing: one on a server.
 const fetchAhead = 4 << 20
