@@ -37,6 +37,13 @@ printf '\n$ %s framehash %s | tail -n 2\n' "$sprocket" "$clip"
 $sprocket framehash "$clip" >"$dir/framehash.txt"
 tail -n 2 "$dir/framehash.txt"
 
+echo
+echo "demo: cutting $clip into the segments of $dir/hls/list.m3u8"
+mkdir -p "$dir/hls"
+ffmpeg -nostdin -v error -y -i "$clip" -c copy -f hls -hls_time 2 -hls_playlist_type vod -hls_segment_filename "$dir/hls/%d.ts" "$dir/hls/list.m3u8"
+show $sprocket inspect "$dir/hls/list.m3u8"
+show $sprocket frames "$dir/hls/list.m3u8" --times 7.5 -o "$dir/hls/frame.npy" --stats
+
 cat <<END
 
 Look at:

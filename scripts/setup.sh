@@ -3,7 +3,7 @@
 set -eu
 
 packages="libavcodec-dev libavformat-dev libavutil-dev libswscale-dev libswresample-dev
-libavfilter-dev libavdevice-dev pkg-config ffmpeg gcc libc6-dev"
+libavfilter-dev libavdevice-dev pkg-config ffmpeg gcc libc6-dev nginx-light"
 libraries="libavcodec libavformat libavutil libswscale libswresample libavfilter libavdevice"
 
 missing() {

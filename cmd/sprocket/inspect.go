@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -106,6 +107,10 @@ func inspect(ctx context.Context, m *media, verify, approximate bool) (*report, 
 }
 
 func (m *media) inspectTrack(ctx context.Context, track int, verify bool) (trackReport, error) {
+	if v := m.demuxer.Tracks()[track].Variant; v != (container.Variant{}) {
+		// To list the packets of every variant is to fetch all there is.
+		return describe(&m.demuxer.Tracks()[track]), ctx.Err()
+	}
 	// The index first: a demuxer that lists at the first question reads for it.
 	before, start := m.Counts(), time.Now()
 	x, indexErr := seek.Build(ctx, m.demuxer, track)
@@ -113,7 +118,11 @@ func (m *media) inspectTrack(ctx context.Context, track int, verify bool) (track
 
 	t := &m.demuxer.Tracks()[track]
 	r := describe(t)
-	s, err := scanPackets(ctx, m.demuxer, track, m.Size())
+	size := m.Size()
+	if _, elsewhere := m.demuxer.(container.Scattered); elsewhere {
+		size = math.MaxInt64
+	}
+	s, err := scanPackets(ctx, m.demuxer, track, size)
 	if e := r.note(ctx, err); e != nil {
 		return r, e
 	}
@@ -170,6 +179,9 @@ func describe(t *container.Track) trackReport {
 			Packets: known(t.Packets, t.Packets >= 0), Start: seconds(t.Timebase, t.Start),
 			Duration: seconds(t.Timebase, t.Duration), BitRate: positive(t.BitRate),
 		},
+	}
+	if t.Variant != (container.Variant{}) {
+		r.Variant = &variantReport{t.Variant.Bandwidth, t.Variant.AverageBandwidth, t.Variant.FrameRate, printable(t.Variant.Codecs), printable(t.Variant.Name), printable(t.Variant.Group)}
 	}
 	switch v, a := &t.Video, &t.Audio; t.Kind {
 	case container.Video:

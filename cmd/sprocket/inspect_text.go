@@ -63,7 +63,18 @@ func (r *trackReport) appendText(b []byte) []byte {
 		f.add("sound", fmt.Sprintf("%d Hz", a.SampleRate), plural(int64(a.Channels), "channel", "channels"),
 			format("%d bits", a.BitsPerSample))
 	}
-	f.add("packets", r.counts()...)
+	if v := r.Variant; v != nil { // its packets were not listed
+		var rate, fps string
+		if v.Bandwidth > 0 {
+			rate = fmt.Sprintf("up to %d kb/s", v.Bandwidth/1000)
+		}
+		if v.FrameRate > 0 {
+			fps = fmt.Sprintf("%g fps", v.FrameRate)
+		}
+		f.add("variant", rate, fps, v.Codecs, v.Name)
+	} else {
+		f.add("packets", r.counts()...)
+	}
 	if r.Start != nil && r.Duration != nil {
 		f.add("time", fmt.Sprintf("%s from %s", formatSeconds(*r.Duration), formatSeconds(*r.Start)),
 			fmt.Sprintf("tick %v s", r.Timebase))

@@ -89,11 +89,12 @@ type trackReport struct {
 	DurationTicks *int64   `json:"duration_ticks"`
 	Duration      *float64 `json:"duration_seconds"`
 
-	Header headerReport `json:"header"`
-	Video  *videoReport `json:"video,omitempty"`
-	Audio  *audioReport `json:"audio,omitempty"`
-	GOP    *gopReport   `json:"gop,omitempty"`
-	Index  *indexReport `json:"index,omitempty"`
+	Header  headerReport   `json:"header"`
+	Video   *videoReport   `json:"video,omitempty"`
+	Audio   *audioReport   `json:"audio,omitempty"`
+	GOP     *gopReport     `json:"gop,omitempty"`
+	Index   *indexReport   `json:"index,omitempty"`
+	Variant *variantReport `json:"variant,omitempty"` // of a playlist; nil in other containers
 
 	Lints  []string      `json:"lints,omitempty"`  // what is odd in the tables of a video, or in the key packets looked at
 	Verify *verifyReport `json:"verify,omitempty"` // with --verify
@@ -107,6 +108,16 @@ type headerReport struct {
 	Start    *float64 `json:"start_seconds"`
 	Duration *float64 `json:"duration_seconds"`
 	BitRate  *int64   `json:"bit_rate"`
+}
+
+// variantReport is what a playlist says of a track.
+type variantReport struct {
+	Bandwidth        int64   `json:"bandwidth,omitempty"`
+	AverageBandwidth int64   `json:"average_bandwidth,omitempty"`
+	FrameRate        float64 `json:"frame_rate,omitempty"`
+	Codecs           string  `json:"codecs,omitempty"`
+	Name             string  `json:"name,omitempty"`
+	Group            string  `json:"group,omitempty"`
 }
 
 type encryptionReport struct {
