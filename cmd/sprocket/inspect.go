@@ -78,6 +78,10 @@ func inspect(ctx context.Context, m *media, verify, approximate bool) (*report, 
 		Source: printable(m.name), Bytes: m.Size(), Format: m.format,
 		Open: cost{m.opened, m.took.Seconds()}, Tracks: []trackReport{}, Warnings: []string{},
 	}
+	begin, end := math.Inf(1), math.Inf(-1)
+	if m.format == "mp4" {
+		begin = 0 // ISO/IEC 14496-12, 8.6.6: where the presentation begins
+	}
 	for i := range m.demuxer.Tracks() {
 		look := func() (trackReport, error) { return m.inspectTrack(ctx, i, verify) }
 		if approximate {
@@ -89,11 +93,12 @@ func inspect(ctx context.Context, m *media, verify, approximate bool) (*report, 
 		}
 		r.Tracks = append(r.Tracks, t)
 		if t.Start != nil && t.Duration != nil {
-			end := *t.Start + *t.Duration
-			if r.Duration == nil || end > *r.Duration {
-				r.Duration = &end
-			}
+			begin, end = min(begin, *t.Start), max(end, *t.Start+*t.Duration)
 		}
+	}
+	if begin <= end {
+		end -= begin
+		r.Duration = &end
 	}
 	if w, ok := m.demuxer.(container.Warner); ok {
 		for _, err := range w.Warnings() {

@@ -17,7 +17,7 @@ func (r *report) appendText(b []byte) []byte {
 		b = r.Tracks[i].appendText(append(b, '\n'))
 	}
 	b = fmt.Appendf(b, "\nopened in %s with %s of %s", formatElapsed(r.Open.elapsed()), plural(r.Open.Reads, "read", "reads"), formatBytes(r.Open.Bytes))
-	if r.Bytes > 0 {
+	if r.Open.Bytes <= r.Bytes && r.Bytes > 0 { // a playlist is less than what it leads to
 		b = fmt.Appendf(b, " (%s%% of the file)", threeDigits(100*float64(r.Open.Bytes)/float64(r.Bytes)))
 	}
 	b = append(b, '\n')

@@ -15,7 +15,7 @@ type report struct {
 	Source   string        `json:"source"`
 	Bytes    int64         `json:"bytes"`
 	Format   string        `json:"format"`
-	Duration *float64      `json:"duration_seconds"` // from time 0 to the end of the last track to end
+	Duration *float64      `json:"duration_seconds"` // from time 0, or where the format has none the first track's start, to the end of the last track to end
 	Open     cost          `json:"open"`             // of parsing the container
 	HTTP     *httpReport   `json:"http,omitempty"`   // of all of inspect; nil for what is not on a server
 	Tracks   []trackReport `json:"tracks"`
