@@ -7,7 +7,7 @@ libavfilter-dev libavdevice-dev pkg-config ffmpeg gcc libc6-dev nginx-light"
 libraries="libavcodec libavformat libavutil libswscale libswresample libavfilter libavdevice"
 
 missing() {
-	for program in gcc pkg-config ffmpeg ffprobe; do
+	for program in gcc pkg-config ffmpeg ffprobe nginx; do
 		command -v "$program" >/dev/null 2>&1 || { echo "$program"; return; }
 	done
 	for library in $libraries; do
