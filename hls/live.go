@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	// ErrGone: the segment slid out of the window of a live playlist.
+	// ErrGone: the segment slid out of the window of a live playlist, which may have ended since.
 	ErrGone = errors.New("it slid out of the live window")
 	// ErrStalled: a live playlist has not told of anything new for three target durations.
 	ErrStalled = errors.New("the live playlist has stalled")
@@ -215,7 +215,7 @@ func (s *stream) loadLive(ctx context.Context, g *segment) (source.Source, error
 	c := s.d.opts.clock
 	until := c.now().Add(s.patience())
 	for pause := s.target() / 8; ; pause *= 2 {
-		if s.slid(g) && !s.ended() {
+		if s.slid(g) {
 			return nil, fmt.Errorf("%w: the first is number %d", ErrGone, s.at(s.firstIndex()).Sequence)
 		}
 		src, err := s.load(ctx, g.URI, g.Range, g.Keys, g.Sequence, most)

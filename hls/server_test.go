@@ -2,7 +2,6 @@ package hls_test
 
 import (
 	"bytes"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/hls"
@@ -169,63 +167,5 @@ func TestEncryptedIsAsInTheClear(t *testing.T) {
 	defer f.Close()
 	if _, err := hls.Open(t.Context(), f, nil); err == nil || !strings.Contains(err.Error(), "does not decrypt with key") || !strings.Contains(err.Error(), "segment 0") {
 		t.Errorf("with another key: error = %v", err)
-	}
-}
-
-// TestNginx reads from a real server.
-func TestNginx(t *testing.T) {
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		t.Skip("nginx is missing: run make setup")
-	}
-	for name, tt := range kinds {
-		t.Run(name, func(t *testing.T) {
-			dir := makeHLS(t, tt.args...)
-			work := t.TempDir()
-			socket := httptest.NewUnstartedServer(nil)
-			address := socket.Listener.Addr().String()
-			_ = socket.Listener.Close() // its port is free now
-			conf := fmt.Sprintf("worker_processes 1; daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error;\nevents {}\n"+
-				"http { access_log %[1]s/access; client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d;"+
-				" scgi_temp_path %[1]s/e; server { listen %[2]s; root %[3]s; } }\n", work, address, dir)
-			if err := os.WriteFile(filepath.Join(work, "conf"), []byte(conf), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.CommandContext(t.Context(), nginx, "-p", work, "-c", filepath.Join(work, "conf"))
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				_ = cmd.Process.Kill()
-				_ = cmd.Wait()
-			})
-			url := "http://" + address + "/list.m3u8"
-			for range 200 {
-				if resp, err := http.Get(url); err == nil {
-					_ = resp.Body.Close()
-					break
-				}
-				time.Sleep(20 * time.Millisecond)
-			}
-			src, err := source.OpenRemote(t.Context(), url, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer src.Close()
-			d, err := hls.Open(t.Context(), src, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer d.Close()
-			before := src.HTTP.Stats().Requests
-			tb := d.Tracks()[0].Timebase
-			if _, err := d.Locate(t.Context(), 0, tb.Ticks(78e8)); err != nil {
-				t.Fatal(err)
-			}
-			if got := src.HTTP.Stats().Requests - before; got != 1 {
-				t.Errorf("a frame takes %d requests, want 1", got)
-			}
-			same(t, d, openFile(t, filepath.Join(dir, "list.m3u8"), nil), 100)
-		})
 	}
 }

@@ -1,0 +1,289 @@
+package hls_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/hls"
+	"github.com/sprocket-video/sprocket/source"
+)
+
+// nginx is a real server of a folder, under / and under /late/.
+type nginx struct {
+	url  string
+	work string
+	cmd  *exec.Cmd
+}
+
+// startNginx serves a folder, or skips where nginx is missing.
+func startNginx(t *testing.T, dir string) *nginx {
+	t.Helper()
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		t.Skip("nginx is missing: run make setup")
+	}
+	work := t.TempDir()
+	socket := httptest.NewUnstartedServer(nil)
+	address := socket.Listener.Addr().String()
+	_ = socket.Listener.Close() // its port is free now
+	conf := fmt.Sprintf("worker_processes 1; daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error;\nevents {}\n"+
+		"http { log_format names $uri; client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d;\n"+
+		"scgi_temp_path %[1]s/e; access_log off; server { listen %[2]s; root %[3]s; location / { access_log %[1]s/access names; }\n"+
+		"location /late/ { alias %[3]s/; } location = /ready { return 200; } } }\n", work, address, dir)
+	if err := os.WriteFile(filepath.Join(work, "conf"), []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	n := &nginx{url: "http://" + address, work: work, cmd: exec.CommandContext(t.Context(), program, "-p", work, "-c", filepath.Join(work, "conf"))}
+	if err := n.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = n.cmd.Process.Kill() // it may be gone
+		_ = n.cmd.Wait()
+	})
+	for range 500 {
+		if resp, err := http.Get(n.url + "/ready"); err == nil {
+			_ = resp.Body.Close()
+			return n
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	complaint, _ := os.ReadFile(filepath.Join(work, "error"))
+	t.Fatalf("nginx does not answer: %s", complaint)
+	return nil
+}
+
+// asked stops the server and returns what was asked for, by name, but for what was under /late/.
+func (n *nginx) asked(t *testing.T) map[string]int {
+	t.Helper()
+	if err := n.cmd.Process.Signal(syscall.SIGQUIT); err != nil { // it writes of all requests first
+		t.Fatal(err)
+	}
+	_ = n.cmd.Wait() // the log tells
+	data, err := os.ReadFile(filepath.Join(n.work, "access"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]int{}
+	for name := range strings.FieldsSeq(string(data)) {
+		names[strings.TrimPrefix(name, "/")]++
+	}
+	return names
+}
+
+func openURL(t *testing.T, url string, o *hls.Options) (*hls.Demuxer, *source.Remote) {
+	t.Helper()
+	src, err := source.OpenRemote(t.Context(), url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = src.Close() })
+	d, err := hls.Open(t.Context(), src, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return d, src
+}
+
+// TestNginx reads from a real server.
+func TestNginx(t *testing.T) {
+	for name, tt := range kinds {
+		t.Run(name, func(t *testing.T) {
+			dir := makeHLS(t, tt.args...)
+			d, src := openURL(t, startNginx(t, dir).url+"/list.m3u8", nil)
+			before := src.HTTP.Stats().Requests
+			tb := d.Tracks()[0].Timebase
+			if _, err := d.Locate(t.Context(), 0, tb.Ticks(78e8)); err != nil {
+				t.Fatal(err)
+			}
+			if got := src.HTTP.Stats().Requests - before; got != 1 {
+				t.Errorf("a frame takes %d requests, want 1", got)
+			}
+			same(t, d, openFile(t, filepath.Join(dir, "list.m3u8"), nil), 100)
+		})
+	}
+}
+
+// event is a live playlist that grows in a folder: a window of the segments of one that was made before.
+type event struct {
+	from, dir string
+	head      []string   // what holds for all segments
+	segments  [][]string // the lines of each, the last of which is its name
+	there     int        // segments that were added
+}
+
+// newEvent has added no segment yet.
+func newEvent(t *testing.T, from string) *event {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(from, "list.m3u8"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &event{from: from, dir: t.TempDir()}
+	var segment []string
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "#EXT-X-MAP:"), strings.HasPrefix(line, "#EXT-X-KEY:"):
+			e.head = append(e.head, line)
+		case strings.HasPrefix(line, "#EXTINF:"):
+			segment = append(segment, line)
+		case line != "" && !strings.HasPrefix(line, "#"):
+			e.segments = append(e.segments, append(segment, line))
+			segment = nil
+		}
+	}
+	for _, name := range []string{"init.mp4", "key.bin"} {
+		if data, err := os.ReadFile(filepath.Join(from, name)); err == nil {
+			if err := os.WriteFile(filepath.Join(e.dir, name), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return e
+}
+
+const windowed = 4 // segments of the window
+
+// add puts segments in place up to n of them, moves the window, and deletes what has left it. The playlist is replaced whole.
+func (e *event) add(n int) error {
+	n = min(n, len(e.segments))
+	name := func(i int) string { return e.segments[i][len(e.segments[i])-1] }
+	for ; e.there < n; e.there++ {
+		if err := os.Link(filepath.Join(e.from, name(e.there)), filepath.Join(e.dir, name(e.there))); err != nil {
+			return err
+		}
+	}
+	first := max(n-windowed, 0)
+	lines := append([]string{"#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-TARGETDURATION:1", fmt.Sprint("#EXT-X-MEDIA-SEQUENCE:", first)}, e.head...)
+	lines = append(lines, slices.Concat(e.segments[first:n]...)...)
+	if n == len(e.segments) {
+		lines = append(lines, "#EXT-X-ENDLIST")
+	}
+	list := filepath.Join(e.dir, "list.m3u8")
+	err := os.WriteFile(list+".new", []byte(strings.Join(lines, "\n")+"\n"), 0o644)
+	if err == nil {
+		err = os.Rename(list+".new", list)
+	}
+	for i := 0; i < first && err == nil; i++ {
+		if e := os.Remove(filepath.Join(e.dir, name(i))); e != nil && !errors.Is(e, os.ErrNotExist) {
+			err = e
+		}
+	}
+	return err
+}
+
+// TestNginxLive follows a playlist that grows, and whose segments are deleted, to its end. It grows by one segment whenever the first packet of one
+// was read, but pauses once for longer than a target duration: so a reader that is slow misses nothing, and one that is fast must wait.
+func TestNginxLive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: a live playlist is loaded once a second")
+	}
+	for _, name := range []string{"ts", "fmp4", "aes-128"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			from := makeHLS(t, kinds[name].args...)
+			whole := openFile(t, filepath.Join(from, "list.m3u8"), nil)
+			want := list(t, whole, 0)
+			e := newEvent(t, from)
+			if err := e.add(windowed - 1); err != nil {
+				t.Fatal(err)
+			}
+			server := startNginx(t, e.dir)
+			late, _ := openURL(t, server.url+"/late/list.m3u8", &hls.Options{Cache: 1})
+			old := list(t, late, 0)
+			began := time.Now()
+			d, _ := openURL(t, server.url+"/list.m3u8", nil)
+
+			reached := make(chan int, len(e.segments))
+			var grow sync.WaitGroup
+			var wrong error
+			grow.Go(func() {
+				for i := range reached {
+					if i == windowed-1 {
+						time.Sleep(1200 * time.Millisecond)
+					}
+					if err := e.add(i + windowed); err != nil && wrong == nil {
+						wrong = err
+					}
+				}
+			})
+			got := follow(t, d, whole, want, reached)
+			elapsed := time.Since(began)
+			close(reached)
+			grow.Wait()
+			if wrong != nil {
+				t.Fatal(wrong)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%d packets, want the %d of the whole: %+v", len(got), len(want), got)
+			}
+
+			var p container.Packet
+			err := late.Read(t.Context(), 0, old[0], &p)
+			if !errors.Is(err, hls.ErrGone) || !strings.Contains(err.Error(), "segment 0") {
+				t.Errorf("reading what slid out: error = %v", err)
+			}
+			asked := server.asked(t)
+			loads := asked["list.m3u8"]
+			// Three segments are there when it begins, and three more each time all are read. 6.3.4: half a target duration between loads at least.
+			if most := 1 + int(elapsed/(500*time.Millisecond)); loads < 4 || loads > most {
+				t.Errorf("the playlist was loaded %d times in %v, want 4 to %d", loads, elapsed, most)
+			}
+			delete(asked, "list.m3u8")
+			for file, n := range asked {
+				if n != 1 {
+					t.Errorf("%s was asked for %d times, want once", file, n)
+				}
+			}
+			others := map[string]int{"ts": 0, "fmp4": 1, "aes-128": 1}[name] // the map, the key
+			if len(asked) != len(e.segments)+others {
+				t.Errorf("%d files were asked for, want %d: %v", len(asked), len(e.segments)+others, asked)
+			}
+		})
+	}
+}
+
+// follow reads all packets, tells of each segment that is reached, and compares the bytes with those of the whole.
+func follow(t *testing.T, d, whole *hls.Demuxer, want []container.PacketInfo, reached chan<- int) (got []container.PacketInfo) {
+	t.Helper()
+	var p, q container.Packet
+	last := -1
+	for {
+		err := d.Next(t.Context(), &p)
+		if err == io.EOF {
+			return got
+		}
+		if err != nil {
+			t.Errorf("behind packet %d: %v", len(got), err)
+			return got
+		}
+		if len(got) == len(want) {
+			t.Errorf("packet %+v behind the last", p.PacketInfo)
+			return got
+		}
+		if err := whole.Read(t.Context(), 0, want[len(got)], &q); err != nil || !bytes.Equal(p.Data, q.Data) {
+			t.Errorf("packet %d has other bytes, %v", len(got), err)
+		}
+		got = append(got, p.PacketInfo)
+		if i := int(p.Pos >> 32); i != last {
+			last = i
+			reached <- i
+		}
+	}
+}
