@@ -111,11 +111,25 @@ const (
 	numFlags
 )
 
+// Storable returns nil when an index of the demuxer's tracks can be stored: see [Table.AppendIndex]. Where the packets lie in other sources than the one
+// that was opened it returns an error that wraps container.ErrUnsupported.
+func Storable(d container.Demuxer) error {
+	if _, elsewhere := d.(container.Scattered); !elsewhere {
+		return nil
+	}
+	return &container.Error{Format: "index", Op: "store", Offset: -1, Err: fmt.Errorf(
+		"the packets are not in this source but in the segments that it lists, and a playlist's own list of segments is its index: %w", container.ErrUnsupported)}
+}
+
 // AppendIndex appends the index to b in its stored form: see [LoadIndex]. The identity is that of the source the table's demuxer reads.
+// Of a playlist no index can be stored: see [Storable].
 //
 // Every key packet is classified first, which reads the head of each that was not used as a start before: opened from the
 // stored index, a track then needs no read but those of the packets it decodes.
 func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte, error) {
+	if err := Storable(t.demuxer); err != nil {
+		return b, err
+	}
 	h, err := json.Marshal(header{Identity: id, Track: t.demuxer.Tracks()[t.track], Packets: t.packets})
 	if err != nil {
 		return b, fmt.Errorf("seek: store: %w", err)

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sprocket-video/sprocket/container"
@@ -137,6 +138,28 @@ func TestStoredIndexRefusesAnotherSource(t *testing.T) {
 		if (err == nil) != c.match || !c.match && !errors.Is(err, ErrMismatch) {
 			t.Errorf("%s: %v, want a match %v", c.name, err, c.match)
 		}
+	}
+}
+
+// scattered has its packets in other sources.
+type scattered struct{ *fake }
+
+func (scattered) Prefetcher(int) source.Prefetcher { return nil }
+
+func TestIndexOfAPlaylistIsNotStored(t *testing.T) {
+	f := newFake("h264", gop(nil, 0, 10, 20)...)
+	x, err := Build(t.Context(), scattered{f}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := f.reads
+	data, err := x.AppendIndex(t.Context(), []byte("before"), Identity{})
+	var e *container.Error
+	if !errors.Is(err, container.ErrUnsupported) || !errors.As(err, &e) || e.Op != "store" || !strings.Contains(err.Error(), "list of segments is its index") {
+		t.Errorf("error = %v", err)
+	}
+	if string(data) != "before" || f.reads != before {
+		t.Errorf("%q was appended, with %d reads", data, f.reads-before)
 	}
 }
 

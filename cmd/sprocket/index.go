@@ -28,7 +28,8 @@ func newIndex() *cobra.Command {
 		Long: `Index stores where every packet of a track is, and which of them decoding can start at.
 
 With "frames --index FILE" the file's own tables are not read any more: only the packets that are decoded are. The index knows the
-file it was made of by its size, its time, and its first 64 KiB; a file that has changed is refused.
+file it was made of by its size, its time, and its first 64 KiB; a file that has changed is refused. A playlist needs none: its list of
+segments is its index.
 
 --format torchcodec writes the custom_frame_mappings of TorchCodec, as JSON: times and key flags of the frames, without decoding them.`,
 		Args: oneSource,
@@ -106,6 +107,11 @@ func (f *indexFlags) choose(tracks []container.Track) (int, error) {
 }
 
 func (f *indexFlags) build(ctx context.Context, m *media, track int) ([]byte, error) {
+	if f.format == "sprocket" {
+		if err := seek.Storable(m.demuxer); err != nil {
+			return nil, err // before all segments are fetched
+		}
+	}
 	var table *seek.Table
 	var err error
 	if f.verify {

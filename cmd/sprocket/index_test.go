@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -27,6 +28,14 @@ func TestIndexOfAnotherFileIsRefused(t *testing.T) {
 	status, _, errs = sprocketIn(t, "", "frames", name, "--at", "0", "--index", "clip.idx", "-o", "out/")
 	if status != exitInput || !strings.HasPrefix(errs, "sprocket: clip.idx: index: load at byte 0: ") {
 		t.Errorf("a file that is no index: exit status %d, stderr %q", status, errs)
+	}
+}
+
+func TestIndexOfAPlaylistIsRefused(t *testing.T) {
+	name := filepath.Join(corpusDir(t), "hls", "androidx", "multi-segment", "playlist.m3u8")
+	status, _, errs := sprocketIn(t, "", "index", name, "-o", filepath.Join(t.TempDir(), "x"))
+	if status != exitInput || !strings.HasPrefix(errs, "sprocket: "+name+": index: store: ") || !strings.Contains(errs, "list of segments is its index") {
+		t.Errorf("exit status %d, stderr %q", status, errs)
 	}
 }
 
