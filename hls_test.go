@@ -1,0 +1,167 @@
+//go:build cgo
+
+package sprocket_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sprocket-video/sprocket"
+	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/seek"
+)
+
+// playlists are the ways in which the segments of a playlist are stored.
+var playlists = []struct {
+	name string
+	args []string
+}{
+	{"ts", nil},
+	{"fmp4", []string{"-hls_segment_type", "fmp4"}},
+	{"byte ranges", []string{"-hls_segment_type", "fmp4", "-hls_flags", "single_file"}},
+	{"AES-128", []string{"-hls_key_info_file", "key.info"}},
+}
+
+// makePlaylist makes a playlist of n segments of a second, ten frames each, and returns its folder.
+func makePlaylist(t *testing.T, n int, args ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Chdir(dir) // the playlist names the key as key.info does
+	for name, text := range map[string]string{"key.bin": "0123456789abcdef", "key.info": "key.bin\nkey.bin\n000102030405060708090a0b0c0d0e0f\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, slices.Concat([]string{
+		"-f", "lavfi", "-i", "testsrc2=size=128x96:rate=10", "-t", fmt.Sprint(n), "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2",
+		"-g", "10", "-keyint_min", "10", "-sc_threshold", "0", "-f", "hls", "-hls_time", "1", "-hls_playlist_type", "vod",
+	}, args, []string{"list.m3u8"})...)
+	return dir
+}
+
+// serveFolder serves a folder by nginx, and returns its address, or skips.
+func serveFolder(t *testing.T, dir string) string {
+	t.Helper()
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		t.Skip("nginx is missing: run make setup")
+	}
+	work := t.TempDir()
+	socket := httptest.NewUnstartedServer(nil)
+	address := socket.Listener.Addr().String()
+	_ = socket.Listener.Close() // its port is free now
+	conf := fmt.Sprintf("worker_processes 1; daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error;\nevents {}\n"+
+		"http { access_log off; client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d;\n"+
+		"scgi_temp_path %[1]s/e; server { listen %[2]s; root %[3]s; } }\n", work, address, dir)
+	if err := os.WriteFile(filepath.Join(work, "conf"), []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program, "-p", work, "-c", filepath.Join(work, "conf"))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may be gone
+		_ = cmd.Wait()
+	})
+	for range 500 {
+		if resp, err := http.Get("http://" + address); err == nil {
+			_ = resp.Body.Close()
+			return "http://" + address
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	complaint, _ := os.ReadFile(filepath.Join(work, "error"))
+	t.Fatalf("nginx does not answer: %s", complaint)
+	return ""
+}
+
+// shown is a frame as FFmpeg decodes it.
+type shown struct {
+	pts      container.Ticks
+	timebase container.Timebase
+	sum      string
+}
+
+// decodedBy returns the frames that FFmpeg makes of a playlist on disk, with the times that its segments tell.
+func decodedBy(t *testing.T, name string) []shown {
+	t.Helper()
+	var out []shown
+	var tb container.Timebase
+	text := run(t, "-copyts", "-allowed_extensions", "ALL", "-i", name, "-map", "0:v:0", "-enc_time_base", "-1", "-vsync", "passthrough", "-f", "framemd5", "-")
+	for line := range strings.Lines(string(text)) {
+		line = strings.ReplaceAll(strings.TrimSpace(line), " ", "")
+		if strings.HasPrefix(line, "#tb0:") {
+			if _, err := fmt.Sscanf(line, "#tb0:%d/%d", &tb.Num, &tb.Den); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := strings.Split(line, ",")
+		if strings.HasPrefix(line, "#") || len(f) != 6 {
+			continue
+		}
+		var pts int64
+		if _, err := fmt.Sscan(f[2], &pts); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, shown{container.Ticks(pts), tb, f[5]})
+	}
+	return out
+}
+
+// TestPlaylistFramesEqualFFmpegs reads playlists from a real server and asks for every frame by its time.
+func TestPlaylistFramesEqualFFmpegs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: decodes four playlists six times")
+	}
+	const segments = 5
+	for _, p := range playlists {
+		t.Run(p.name, func(t *testing.T) {
+			dir := makePlaylist(t, segments, p.args...)
+			want := decodedBy(t, filepath.Join(dir, "list.m3u8"))
+			if len(want) != 10*segments {
+				t.Fatalf("ffmpeg has %d frames", len(want))
+			}
+			url := serveFolder(t, dir) + "/list.m3u8"
+			for _, approximate := range []bool{false, true} {
+				t.Run(map[bool]string{false: "exact", true: "approximate"}[approximate], func(t *testing.T) {
+					o := &sprocket.VideoOptions{Native: true, Approximate: approximate}
+					r := rand.New(rand.NewPCG(1, 2))
+					for order, put := range map[string]func([]shown){
+						"forward": func([]shown) {}, "backward": slices.Reverse[[]shown],
+						"shuffled": func(s []shown) { r.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] }) },
+					} {
+						d := open(t, url, o)
+						if kind := map[bool]seek.Kind{false: seek.Exact, true: seek.Approximate}[approximate]; d.Index().Kind() != kind {
+							t.Errorf("the index is %v", d.Index().Kind())
+						}
+						mine := slices.Clone(want)
+						put(mine)
+						for _, w := range mine {
+							at := w.timebase.Duration(w.pts)
+							f, err := d.FramePlayedAt(t.Context(), at)
+							if err != nil {
+								t.Fatalf("%s: at %v: %v", order, at, err)
+							}
+							if f.Ticks != w.timebase.Convert(w.pts, d.Metadata().Timebase) {
+								t.Fatalf("%s: at %v: the frame of %v", order, at, f.PTS)
+							}
+							if sum(f.Bytes()) != w.sum {
+								t.Fatalf("%s: at %v: another picture", order, at)
+							}
+						}
+					}
+				})
+			}
+		})
+	}
+}
