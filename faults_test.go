@@ -99,7 +99,7 @@ func checkFrames(t *testing.T, src source.Source, o sprocket.VideoOptions, want 
 // Streams whose packets do not hold a picture each: hidden frames, frames shown again, open groups, recovery points, fields.
 func TestEveryFrameOfOtherPeoplesStreams(t *testing.T) {
 	if testing.Short() {
-		t.Skip("encodes ten clips")
+		t.Skip("encodes eleven clips")
 	}
 	for _, c := range []struct {
 		name string
@@ -110,6 +110,8 @@ func TestEveryFrameOfOtherPeoplesStreams(t *testing.T) {
 		{"VP9, alternate references", "50", []string{"-c:v", "libvpx-vp9", "-deadline", "good", "-cpu-used", "5", "-auto-alt-ref", "1", "-lag-in-frames", "16", "-g", "20", "-b:v", "300k"}, false},
 		{"VP9, three temporal layers", "40", []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "200k", "-g", "20", "-error-resilient", "1", "-lag-in-frames", "0",
 			"-ts-parameters", "ts_number_layers=3:ts_target_bitrate=50,100,200:ts_rate_decimator=4,2,1:ts_periodicity=4:ts_layer_id=0,2,1,2:ts_layering_mode=3"}, false},
+		{"VP9, realtime, in fragments", "130", []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-row-mt", "1", "-lag-in-frames", "0", "-g", "26",
+			"-movflags", "+frag_keyframe+empty_moov+default_base_moof+global_sidx"}, false},
 		{"AV1, pyramid", "40", []string{"-c:v", "libaom-av1", "-cpu-used", "8", "-lag-in-frames", "19", "-g", "20", "-b:v", "200k"}, false},
 		{"AV1, SVT", "40", []string{"-c:v", "libsvtav1", "-preset", "10", "-g", "20", "-qp", "40"}, true},
 		{"HEVC, open groups", "50", []string{"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:keyint=12:min-keyint=12:open-gop=1:bframes=4:b-adapt=0"}, true},

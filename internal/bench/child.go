@@ -15,8 +15,10 @@ const childArg = "child"
 
 // children are what a child process can do. Each returns the number of frames, and how long the library's calls took.
 var children = map[string]func(ctx context.Context, file string) (int, time.Duration, error){
-	"index": childIndex,
-	"ts":    childTransport,
+	"index":  childOpening("index"),
+	"guess":  childOpening("guess"),
+	"stored": childOpening("stored"),
+	"ts":     childTransport,
 }
 
 func runChild(ctx context.Context, args []string) error {

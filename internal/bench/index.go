@@ -9,11 +9,9 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/mp4"
-	"github.com/sprocket-video/sprocket/seek"
 	"github.com/sprocket-video/sprocket/source"
 )
 
@@ -40,24 +38,6 @@ func benchIndex(ctx context.Context, b *bench) error {
 		program("ffprobe -show_packets", packetArgs(file)...),
 		program("ffprobe -show_streams", "ffprobe", "-v", "error", "-show_streams", file),
 	}, []target{{of: 0, to: 2, want: 40}, {of: 0, to: 3}, {of: 1, to: 3, want: 3}})
-}
-
-func childIndex(ctx context.Context, file string) (int, time.Duration, error) {
-	start := time.Now()
-	f, err := source.OpenFile(file)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer func() { _ = f.Close() }() // only read
-	d, track, err := openVideoTrack(ctx, f)
-	if err != nil {
-		return 0, 0, err
-	}
-	table, err := seek.Build(ctx, d, track)
-	if err != nil {
-		return 0, 0, err
-	}
-	return table.Len(), time.Since(start), nil
 }
 
 // openVideoTrack opens a movie for its first video track alone.
