@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -163,5 +164,113 @@ func TestPlaylistFramesEqualFFmpegs(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestVariantThatIsTaken opens a multivariant playlist: the variant with the most bits a second that can be decoded is read, and no other.
+func TestVariantThatIsTaken(t *testing.T) {
+	dir := t.TempDir()
+	for name, size := range map[string]string{"low": "64x48", "high": "160x96"} {
+		run(t, "-f", "lavfi", "-i", "testsrc2=size="+size+":rate=10", "-t", "3", "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-f", "hls", "-hls_time", "1",
+			"-hls_playlist_type", "vod", filepath.Join(dir, name+".m3u8"))
+	}
+	master := "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000,CODECS=\"avc1.42c00a\",RESOLUTION=64x48\nlow.m3u8\n" +
+		"#EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS=\"avc1.42c00b\",RESOLUTION=160x96\nhigh.m3u8\n" +
+		"#EXT-X-STREAM-INF:BANDWIDTH=9000000,CODECS=\"xyz1.1\",RESOLUTION=3840x2160\nodd.m3u8\n"
+	if err := os.WriteFile(filepath.Join(dir, "master.m3u8"), []byte(master), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	asked := map[string]bool{}
+	files := http.FileServer(http.Dir(dir))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked[strings.TrimPrefix(r.URL.Path, "/")] = true
+		mu.Unlock()
+		files.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	for _, tt := range []struct {
+		track int // its ID; 0 is the default
+		name  string
+		width int
+	}{{0, "high", 160}, {1, "low", 64}, {2, "high", 160}} {
+		clear(asked)
+		want := decodedBy(t, filepath.Join(dir, tt.name+".m3u8"))
+		d := open(t, server.URL+"/master.m3u8", &sprocket.VideoOptions{Native: true, Track: tt.track})
+		if d.Len() != len(want) || len(want) != 30 {
+			t.Fatalf("track %d: %d frames, want %d", tt.track, d.Len(), len(want))
+		}
+		for f, err := range d.Frames(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if sum(f.Bytes()) != want[f.N].sum {
+				t.Errorf("track %d: frame %d is another picture", tt.track, f.N)
+			}
+		}
+		if w := d.Metadata().Width; w != tt.width {
+			t.Errorf("track %d is %d pixels wide, want %d", tt.track, w, tt.width)
+		}
+		mu.Lock()
+		for name := range asked {
+			if name != "master.m3u8" && !strings.HasPrefix(name, tt.name) {
+				t.Errorf("track %d: %s was asked for", tt.track, name)
+			}
+		}
+		mu.Unlock()
+	}
+}
+
+// TestFramesBehindAMapThatChanges joins two playlists whose parameter sets are in their maps, and differ.
+func TestFramesBehindAMapThatChanges(t *testing.T) {
+	dir := t.TempDir()
+	text := "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n"
+	var want []shown
+	for i, args := range [][]string{{"-profile:v", "baseline"}, {"-preset", "medium", "-bf", "2", "-x264-params", "cabac=1:8x8dct=1"}} {
+		from := makePlaylist(t, 2, slices.Concat([]string{"-hls_segment_type", "fmp4"}, args)...)
+		want = append(want, decodedBy(t, filepath.Join(from, "list.m3u8"))...)
+		part := fmt.Sprintf("part%d", i)
+		data, err := os.ReadFile(filepath.Join(from, "list.m3u8"))
+		if err == nil {
+			err = os.CopyFS(filepath.Join(dir, part), os.DirFS(from))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 {
+			text += "#EXT-X-DISCONTINUITY\n"
+		}
+		for line := range strings.Lines(string(data)) {
+			switch {
+			case strings.HasPrefix(line, "#EXT-X-MAP:"):
+				text += strings.Replace(line, `URI="`, `URI="`+part+"/", 1)
+			case strings.HasPrefix(line, "#EXTINF:"):
+				text += line
+			case !strings.HasPrefix(line, "#"):
+				text += part + "/" + line
+			}
+		}
+	}
+	name := filepath.Join(dir, "list.m3u8")
+	if err := os.WriteFile(name, []byte(text+"#EXT-X-ENDLIST\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, approximate := range []bool{false, true} {
+		d := open(t, name, &sprocket.VideoOptions{Native: true, Approximate: approximate})
+		begin := want[0].timebase.Duration(want[0].pts)
+		for k := range want {
+			n := (k*17 + 33) % len(want) // all of them, back and forth across the change
+			f, err := d.FramePlayedAt(t.Context(), begin+time.Duration(n)*100*time.Millisecond)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if sum(f.Bytes()) != want[n].sum {
+				t.Errorf("approximate %v: the frame at %v is another picture", approximate, f.PTS)
+			}
+		}
+		if n := len(d.Track().Descriptions); n != 2 && !approximate {
+			t.Errorf("%d descriptions, want 2", n)
+		}
 	}
 }

@@ -292,7 +292,7 @@ func chooseVideo(tracks []container.Track, id int, decodes func(*container.Track
 			continue
 		}
 		r := rank{packets: t.Packets != 0, bandwidth: t.Variant.Bandwidth, isDefault: t.Default, pixels: t.Video.Width * t.Video.Height}
-		r.decodes = t.Variant.Bandwidth > 0 && (t.Codec == "" || decodes != nil && decodes(t))
+		r.decodes = t.Variant.Bandwidth > 0 && (t.Codec == "" && t.Variant.Codecs == "" || decodes != nil && decodes(t))
 		if best < 0 || less(top, r) {
 			best, top = i, r
 		}
