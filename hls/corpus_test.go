@@ -239,12 +239,15 @@ func masterOf(p *hls.Playlist) object {
 }
 
 func toObject(p *hls.Playlist) object {
-	o := object{}
+	of := masterOf
 	if p.Media != nil {
-		o = mediaOf(p)
-	} else {
-		o = masterOf(p)
+		of = mediaOf
 	}
+	return withCommon(of(p), p)
+}
+
+// withCommon adds what both kinds of playlists tell.
+func withCommon(o object, p *hls.Playlist) object {
 	if p.Version > 1 {
 		o["version"] = float64(p.Version)
 	}
