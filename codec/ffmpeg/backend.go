@@ -88,7 +88,7 @@ func open(t *container.Track, o *codec.VideoOptions) (*Decoder, error) {
 		return nil, err
 	}
 	live.decoders.Add(1)
-	dec := &Decoder{coder: n}
+	dec := &Decoder{coder: n, halves: desc.Codec == "h264", config: desc.Config}
 	dec.frame.d = dec
 	return dec, nil
 }

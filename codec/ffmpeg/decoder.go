@@ -8,6 +8,7 @@ import (
 
 	"github.com/sprocket-video/sprocket/codec"
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/internal/bitstream"
 )
 
 // maxFailures bounds the errors in a row that one packet can make the decoder report.
@@ -30,6 +31,8 @@ type Decoder struct {
 	reset     bool     // the next packet is the first one after a Reset
 	bad       [8]int64 // numbers, plus one, of the last packets that gave errors
 	nBad      int
+	halves    bool   // packets may hold two fields
+	config    []byte // of H.264
 }
 
 var _ codec.VideoDecoder = (*Decoder)(nil)
@@ -50,23 +53,38 @@ func (d *Decoder) Decode(ctx context.Context, p *container.Packet, emit func(cod
 	case len(p.Data) > math.MaxInt32-1024:
 		return d.fail("decode", p, fmt.Errorf("%d bytes: %w", len(p.Data), container.ErrLimit))
 	}
-	code := d.coder.send(p.Data, p.N, p.Key, d.reset)
-	d.reset = false
 	var first error
-	if code == codeAgain {
-		// Frames are left from a call that emit stopped.
-		if err := d.receive(emit, p, &first); err != nil {
-			return err
+	data := p.Data
+	if d.halves {
+		// libavcodec decodes the second field of a packet with the parameter sets of the first.
+		if n := bitstream.Halves(d.config, data); n > 0 {
+			if err := d.decode(p, data[:n], p.Key, emit, &first); err != nil {
+				return err
+			}
+			data = data[n:]
 		}
-		code = d.coder.send(p.Data, p.N, p.Key, false)
 	}
-	if code < 0 {
-		first = d.failed(p, code, first)
-	}
-	if err := d.receive(emit, p, &first); err != nil {
+	if err := d.decode(p, data, p.Key && len(data) == len(p.Data), emit, &first); err != nil {
 		return err
 	}
 	return first
+}
+
+// decode sends data of a packet and emits the pictures that are then complete. Errors of decoding are noted in first.
+func (d *Decoder) decode(p *container.Packet, data []byte, key bool, emit func(codec.VideoFrame) error, first *error) error {
+	code := d.coder.send(data, p.N, key, d.reset)
+	d.reset = false
+	if code == codeAgain {
+		// Frames are left from a call that emit stopped.
+		if err := d.receive(emit, p, first); err != nil {
+			return err
+		}
+		code = d.coder.send(data, p.N, key, false)
+	}
+	if code < 0 {
+		*first = d.failed(p, code, *first)
+	}
+	return d.receive(emit, p, first)
 }
 
 // Flush emits the pictures that the decoder still holds. A second Flush emits nothing.
