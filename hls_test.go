@@ -195,7 +195,9 @@ func TestVariantThatIsTaken(t *testing.T) {
 		name  string
 		width int
 	}{{0, "high", 160}, {1, "low", 64}, {2, "high", 160}} {
+		mu.Lock()
 		clear(asked)
+		mu.Unlock()
 		want := decodedBy(t, filepath.Join(dir, tt.name+".m3u8"))
 		d := open(t, server.URL+"/master.m3u8", &sprocket.VideoOptions{Native: true, Track: tt.track})
 		if d.Len() != len(want) || len(want) != 30 {

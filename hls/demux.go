@@ -40,6 +40,7 @@ var (
 //
 // Times are those of the segments. After a discontinuity, and wherever times jump without one, they are moved so that the segment begins where the
 // playlist puts it: at the time of the first segment plus all EXTINF between. Origin tells by how much. Times of 33 bits are unrolled.
+// A jump without a discontinuity, which 4.4.4.3 forbids, shows only once the segments before and behind it were listed: Locate alone does not look for one.
 type Demuxer struct {
 	src      source.Source
 	opts     Options
