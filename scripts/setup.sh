@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what building and testing with FFmpeg needs, if something is missing. Prints one line.
 set -eu
+PATH="$PATH:/usr/local/sbin:/usr/sbin" # nginx is there, and not on every user's path
 
 packages="libavcodec-dev libavformat-dev libavutil-dev libswscale-dev libswresample-dev
 libavfilter-dev libavdevice-dev pkg-config ffmpeg gcc libc6-dev nginx-light"
@@ -31,8 +32,8 @@ if [ -z "$first" ]; then
 	exit 0
 fi
 if ! command -v apt-get >/dev/null 2>&1; then
-	echo "setup: $first is missing: install FFmpeg with its headers, pkg-config and a C compiler" \
-		"(brew install ffmpeg pkgconf; dnf install ffmpeg-devel pkgconf gcc), or set CGO_ENABLED=0" >&2
+	echo "setup: $first is missing: install FFmpeg with its headers, pkg-config, a C compiler and nginx" \
+		"(brew install ffmpeg pkgconf nginx; dnf install ffmpeg-devel pkgconf gcc nginx), or set CGO_ENABLED=0" >&2
 	exit 1
 fi
 root=
