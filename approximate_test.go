@@ -367,3 +367,28 @@ func TestApproximateStopsWithItsContext(t *testing.T) {
 		t.Errorf("and then: %v", err)
 	}
 }
+
+// TestApproximateSamplesAreTheExactOnes has a variable rate, where estimated numbers are wrong.
+func TestApproximateSamplesAreTheExactOnes(t *testing.T) {
+	c := approximateClips[6]
+	name := fragmented(t, "100", c.flags, c.args...)
+	o := &sprocket.TimeClips{Every: 300 * time.Millisecond, Frames: 3, Step: 50 * time.Millisecond, End: 2 * time.Second}
+	want, err := open(t, name, nil).ClipsAtRegularTimes(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := open(t, name, &sprocket.VideoOptions{Approximate: true}).ClipsAtRegularTimes(t.Context(), o)
+	if err != nil || sum(got.Bytes()) != sum(want.Bytes()) {
+		t.Errorf("clips: %v, frames %+v, want %+v", err, got, want.Frames)
+	}
+	for _, fps := range []float64{7, 100} {
+		want, err := open(t, name, nil).Sample(t.Context(), sprocket.Sampling{FPS: fps})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := open(t, name, &sprocket.VideoOptions{Approximate: true}).Sample(t.Context(), sprocket.Sampling{FPS: fps})
+		if err != nil || sum(got.Bytes()) != sum(want.Bytes()) {
+			t.Errorf("%v a second: %v, want %d frames", fps, err, len(want.Frames))
+		}
+	}
+}

@@ -3,6 +3,7 @@ package sprocket
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -158,7 +159,8 @@ func (d *VideoDecoder) clipsAt(ctx context.Context, o *IndexClips, place func(o 
 		}
 		numbers = append(numbers, clip...)
 	}
-	return d.clips(ctx, numbers, c.Frames)
+	b, err := d.FramesAt(ctx, numbers)
+	return partClips(b, err, c.Frames)
 }
 
 func (d *VideoDecoder) clipsPlayedAt(ctx context.Context, o *TimeClips, place func(o *TimeClips, start, end time.Duration) ([]time.Duration, error)) (*Clips, error) {
@@ -197,28 +199,43 @@ func (d *VideoDecoder) clipsPlayedAt(ctx context.Context, o *TimeClips, place fu
 	if len(starts) > maxClipFrames/c.Frames {
 		return nil, fmt.Errorf("sprocket: %d clips of %d frames are too many", len(starts), c.Frames)
 	}
-	var numbers []int
-	for _, first := range starts {
-		clip, err := fillClip(c.Frames, c.Policy, func(k int) (int, bool) {
-			t := float64(first) + later(k)
-			if t >= float64(m.End) {
-				return 0, false
-			}
-			n, err := d.Index().Search(d.info.Timebase.Ticks(time.Duration(t)))
-			return n, err == nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		numbers = append(numbers, clip...)
+	if d.guess != nil {
+		return clipsOf(starts, &c, m.End, later, func(t time.Duration) (seek.Located, error) { return d.guess.At(ctx, d.ticks(t)) },
+			func(frames []seek.Located) (*FrameBatch, error) { return located{d: d, frames: frames}.batch(ctx) })
 	}
-	return d.clips(ctx, numbers, c.Frames)
+	return clipsOf(starts, &c, m.End, later, func(t time.Duration) (int, error) { return d.index.Search(d.ticks(t)) },
+		func(numbers []int) (*FrameBatch, error) { return d.FramesAt(ctx, numbers) })
 }
 
-// fillClip returns the numbers of a clip of n frames. Frame says which the k-th is, if it is there; what follows one that is not is
+// clipsOf finds the frames of clips that begin at some times, and decodes them.
+func clipsOf[F any](starts []time.Duration, c *TimeClips, end time.Duration, later func(k int) float64, find func(time.Duration) (F, error), decode func([]F) (*FrameBatch, error)) (*Clips, error) {
+	var frames []F
+	for _, first := range starts {
+		var failed error
+		clip, err := fillClip(c.Frames, c.Policy, func(k int) (f F, ok bool) {
+			t := float64(first) + later(k)
+			if t >= float64(end) {
+				return f, false
+			}
+			f, err := find(time.Duration(t))
+			if err != nil && !errors.Is(err, seek.ErrRange) {
+				failed = err
+			}
+			return f, err == nil
+		})
+		if err = cmp.Or(failed, err); err != nil {
+			return nil, err
+		}
+		frames = append(frames, clip...)
+	}
+	b, err := decode(frames)
+	return partClips(b, err, c.Frames)
+}
+
+// fillClip returns the frames of a clip of n frames. Frame says which the k-th is, if it is there; what follows one that is not is
 // not there either.
-func fillClip(n int, policy Policy, frame func(k int) (int, bool)) ([]int, error) {
-	clip := make([]int, 0, n)
+func fillClip[F any](n int, policy Policy, frame func(k int) (F, bool)) ([]F, error) {
+	clip := make([]F, 0, n)
 	for k := range n {
 		f, ok := frame(k)
 		if !ok {
@@ -240,14 +257,13 @@ func fillClip(n int, policy Policy, frame func(k int) (int, bool)) ([]int, error
 	return clip, nil
 }
 
-// clips decodes all clips at once, every frame once, and parts them.
-func (d *VideoDecoder) clips(ctx context.Context, numbers []int, perClip int) (*Clips, error) {
-	b, err := d.FramesAt(ctx, numbers)
+// partClips parts the frames of all clips, which were decoded at once.
+func partClips(b *FrameBatch, err error, perClip int) (*Clips, error) {
 	if b == nil {
 		return nil, err
 	}
 	c := &Clips{
-		Tensor: b.Reshape(append([]int{len(numbers) / perClip, perClip}, b.Shape()[1:]...)...),
+		Tensor: b.Reshape(append([]int{len(b.Frames) / perClip, perClip}, b.Shape()[1:]...)...),
 		Frames: slices.Collect(slices.Chunk(b.Frames, perClip)),
 	}
 	if b.Errs != nil {

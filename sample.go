@@ -1,11 +1,14 @@
 package sprocket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
 	"slices"
 	"time"
+
+	"github.com/sprocket-video/sprocket/seek"
 )
 
 // Sampling says which frames are given to a model that looks at a few frames of a video and their times.
@@ -32,6 +35,15 @@ func (d *VideoDecoder) Sample(ctx context.Context, s Sampling) (*FrameBatch, err
 		return nil, errors.New("sprocket: sampling needs one of Uniform and FPS")
 	case s.MaxPixels > 0 && d.opts.Native:
 		return nil, errors.New("sprocket: MaxPixels with native planes")
+	}
+	if d.guess != nil && s.FPS > 0 {
+		px := d.pixels
+		px.MaxPixels = cmp.Or(s.MaxPixels, px.MaxPixels)
+		if err := d.enter(); err != nil {
+			return nil, err
+		}
+		defer d.leave()
+		return d.locate(ctx, d.sampledTimes(s)).fill(ctx, nil, &px)
 	}
 	ns := d.sampled(s)
 	if s.MaxPixels == 0 {
@@ -82,6 +94,36 @@ func (d *VideoDecoder) sampled(s Sampling) []int {
 		}
 	}
 	return ns
+}
+
+// sampledTimes finds the frames that s asks for by their times.
+func (d *VideoDecoder) sampledTimes(s Sampling) func(context.Context) ([]seek.Located, error) {
+	return func(ctx context.Context) (frames []seek.Located, err error) {
+		m := d.Metadata()
+		fps := s.FPS
+		if seconds := m.Duration.Seconds(); s.MaxFrames > 0 && seconds*fps > float64(s.MaxFrames) {
+			fps = float64(s.MaxFrames) / seconds
+		}
+		for k := 0.0; ; {
+			at := time.Duration(math.Ceil(k * float64(time.Second) / fps))
+			if k > 0 && (at >= m.Duration || s.MaxFrames > 0 && k >= float64(s.MaxFrames)) {
+				return frames, nil
+			}
+			l, err := d.guess.At(ctx, d.ticks(m.Begin+at))
+			if errors.Is(err, seek.ErrRange) && len(frames) > 0 {
+				return frames, nil // the track ends before the estimate of its end
+			}
+			if err != nil {
+				return nil, err
+			}
+			if n := len(frames); n == 0 || frames[n-1].PTS != l.PTS {
+				frames = append(frames, l)
+			}
+			// The first time that may show another frame.
+			next := d.info.Timebase.Duration(l.PTS+l.Duration) - m.Begin
+			k = max(k+1, math.Floor(float64(next)*fps/float64(time.Second)))
+		}
+	}
 }
 
 // uniform returns n numbers spread over those below length.
