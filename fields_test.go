@@ -200,6 +200,35 @@ func TestFieldsOfStreams(t *testing.T) {
 	}
 }
 
+// An approximate index of fields that have packets of their own is exact: nothing less tells which are second ones. Others stay approximate.
+func TestFieldsOfApproximateIndices(t *testing.T) {
+	f := testmedia.Fields{Frames: 40, Every: 10}
+	for _, separate := range []bool{false, true} {
+		dir := t.TempDir()
+		whole, parts := filepath.Join(dir, "whole.mp4"), filepath.Join(dir, "parts.mp4")
+		if err := os.WriteFile(whole, testmedia.MP4(fieldsMovie(f, separate)), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		run(t, "-i", whole, "-c", "copy", "-movflags", "+frag_keyframe+empty_moov+default_base_moof+global_sidx", parts)
+		d, err := sprocket.Open(t.Context(), parts, &sprocket.VideoOptions{Native: true, Approximate: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if exact := d.Index().Kind() == seek.Exact; exact != separate {
+			t.Errorf("separate %v: exact is %v", separate, exact)
+		}
+		for n, p := range f.Pairs() {
+			fr, err := d.FramePlayedAt(t.Context(), time.Duration(n)*40*time.Millisecond)
+			if err != nil || !bytes.Equal(fr.Bytes(), p.Picture) {
+				t.Fatalf("separate %v: frame %d is another picture, or none: %v", separate, n, err)
+			}
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // The index of a track that may have fields reads the heads of some packets, and of all where they have packets of their own; of others it reads none.
 func TestReadsToTellFields(t *testing.T) {
 	f := testmedia.Fields{Frames: 60, Every: 10}

@@ -1,6 +1,7 @@
 package seek
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +68,8 @@ func shownAt(p *container.PacketInfo) container.Ticks {
 var errUnfit = errors.New("times run backward, or there is no place to start for long")
 
 // Guess returns an approximate index of a track, at the cost of a few reads: what leads through the container, and the first packets.
-// Where all packets can be listed without reading, or the demuxer knows no other way, everything is listed, as by Build.
+// Where all packets can be listed without reading, where the demuxer knows no other way, and where the fields of H.264 have packets of their own,
+// everything is listed, as by Build.
 func Guess(ctx context.Context, d container.SeekableDemuxer, track int) (*Estimate, error) {
 	e := &Estimate{
 		demuxer: d, track: track, tb: d.Tracks()[track].Timebase, turn: make(chan struct{}, 1),
@@ -96,6 +98,9 @@ func (e *Estimate) begin(ctx context.Context) error {
 	var err error
 	if e.first, err = e.guide.Locate(ctx, e.track, container.NoTicks+1); err != nil {
 		return err
+	}
+	if fields, err := e.fielded(ctx); fields || err != nil {
+		return cmp.Or(err, errUnfit) // to tell second fields takes the heads of all packets
 	}
 	s, err := e.stretchOf(ctx, e.first)
 	for err == nil && s.final() == 0 {

@@ -45,7 +45,11 @@ func (t *Table) findFields(ctx context.Context, b *builder) ([]uint32, error) {
 		}
 		if known && last == info.N-1 && f.Completes(before) {
 			if !sure {
-				if sure, err = t.single(ctx, r, info.N-1); err != nil {
+				first, err := t.packet(ctx, info.N-1)
+				if err != nil {
+					return nil, err
+				}
+				if sure, err = t.single(ctx, r, first); err != nil {
 					return nil, err
 				}
 			}
@@ -86,11 +90,7 @@ func (t *Table) field(ctx context.Context, r bitstream.FieldReader, info contain
 }
 
 // single says whether a packet has one field only.
-func (t *Table) single(ctx context.Context, r bitstream.FieldReader, n int64) (bool, error) {
-	info, err := t.packet(ctx, n)
-	if err != nil {
-		return false, err
-	}
+func (t *Table) single(ctx context.Context, r bitstream.FieldReader, info container.PacketInfo) (bool, error) {
 	var p container.Packet
 	if err := t.demuxer.Read(ctx, t.track, info, &p); err != nil {
 		if missing(err) {
@@ -99,6 +99,45 @@ func (t *Table) single(ctx context.Context, r bitstream.FieldReader, n int64) (b
 		return false, err
 	}
 	return r.Single(p.Data), nil
+}
+
+// fielded says whether fields come in packets of their own among the first ones, as findFields would find.
+func (e *Estimate) fielded(ctx context.Context) (bool, error) {
+	tr := &e.demuxer.Tracks()[e.track]
+	if tr.Codec != "h264" || tr.Encryption.Scheme != "" {
+		return false, nil
+	}
+	r, ok := bitstream.NewFieldReader(tr.Config)
+	if !ok {
+		return false, nil
+	}
+	t := Table{demuxer: e.demuxer, track: e.track}
+	var before bitstream.Field
+	var last container.PacketInfo // the packet that before is of
+	begun, n := false, 0
+	for info, err := range e.guide.Follow(ctx, e.track, e.first) {
+		if err != nil {
+			return false, err
+		}
+		if info.Discard {
+			begun = false
+			continue
+		}
+		if n++; n > probeFields {
+			break
+		}
+		f, known, err := t.field(ctx, r, info)
+		if err != nil {
+			return false, err
+		}
+		if known && begun && f.Completes(before) {
+			if single, err := t.single(ctx, r, last); single || err != nil {
+				return single, err
+			}
+		}
+		before, last, begun = f, info, known
+	}
+	return false, nil
 }
 
 // dropFields takes the second fields out of the frames.

@@ -16,7 +16,7 @@ import (
 type indexFlags struct {
 	output, format string
 	track          int
-	verify         bool
+	verify, guess  bool
 	spool          *bool
 }
 
@@ -40,6 +40,9 @@ segments is its index.
 			if f.output == "" {
 				return usagef("where to? give -o FILE")
 			}
+			if f.guess {
+				return usagef("--approximate: such an index is made at opening, by a few reads, and grows as it is used: give --approximate to frames or inspect; what is stored is exact")
+			}
 			if f.format != "sprocket" && f.format != "torchcodec" {
 				return usagef("--format %s: it is sprocket or torchcodec", f.format)
 			}
@@ -51,6 +54,7 @@ segments is its index.
 	fs.StringVarP(&f.output, "output", "o", "", "where to: `FILE`")
 	fs.IntVar(&f.track, "track", 0, "the track with this `ID` (default: the default video track)")
 	fs.BoolVar(&f.verify, "verify-keys", false, "read the head of every packet, to see at which decoding can start")
+	fs.BoolVar(&f.guess, "approximate", false, "refused: an approximate index costs a few reads when a file is opened, and is not stored")
 	fs.StringVar(&f.format, "format", "sprocket", "form of the index: sprocket or torchcodec")
 	if err := cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"sprocket", "torchcodec"}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag is defined above

@@ -65,6 +65,7 @@ func TestIndexUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"index", name},
 		{"index", name, "-o", "x", "--format", "other"},
+		{"index", name, "-o", "x", "--approximate"},
 		{"index", name, "-o", "x", "--track", "99"},
 		{"index", "-o", "x"},
 	} {
