@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/hls"
 	"github.com/sprocket-video/sprocket/seek"
 	"github.com/sprocket-video/sprocket/source"
 )
@@ -67,6 +68,12 @@ func (c *fileCheck) run(ctx context.Context) {
 		if !c.r.sniff(head) {
 			c.unsupported(head)
 			return
+		}
+		if hls.Format.Sniff(head) {
+			if why := missing(filepath.Join(c.r.dir, filepath.FromSlash(name)), 0); why != "" {
+				c.row.Verdict, c.row.Reason = Unsupported, why
+				return
+			}
 		}
 	}
 	// The other program is asked only about what is opened here, or about whether it opens what is not.
