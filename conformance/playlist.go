@@ -40,6 +40,9 @@ func missing(name string, depth int) string {
 		}
 		u, err := url.Parse(uri)
 		if err != nil || u.IsAbs() || u.Host != "" {
+			if err == nil && u.Host != "" {
+				uri = u.Host
+			}
 			return "it names what is on a server: " + uri
 		}
 		file := filepath.Join(filepath.Dir(name), filepath.FromSlash(u.Path))
