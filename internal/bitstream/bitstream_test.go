@@ -114,6 +114,7 @@ func FuzzInspect(f *testing.F) {
 	f.Add(uint8(1), hvcC, unit([]byte{21 << 1, 1, 0x80}, []byte{8 << 1, 1, 0x80}))
 	f.Add(uint8(2), []byte(nil), []byte{0x12, 0, 0x0a, 2, 0, 0, 0x32, 1, 0x10})
 	f.Add(uint8(0), []byte(nil), []byte{0, 0, 0, 1, 9, 0x10, 0, 0, 1, 0x65, 0x88})
+	f.Add(uint8(1), []byte("0"), []byte{0, 0, 1, 0x26, 0, 0, 1}) // a cut start code is no header
 	f.Fuzz(func(t *testing.T, codec uint8, config, data []byte) {
 		d := &container.Description{Codec: codecs[int(codec)%len(codecs)], Config: config}
 		whole := Inspect(d, data)

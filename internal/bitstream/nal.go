@@ -157,7 +157,7 @@ func hevc(config, data []byte) Info {
 		if !ok {
 			break
 		}
-		if len(nal) < 2 {
+		if len(nal) < 2 || nal[1]&7 == 0 { // ITU-T H.265, 7.4.2.2: it is not 0, but a zero of the next start code is
 			continue
 		}
 		kind, tid := nal[0]>>1&63, int(nal[1]&7)-1
