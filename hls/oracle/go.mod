@@ -8,4 +8,6 @@ require (
 	github.com/sprocket-video/sprocket v0.0.0
 )
 
+require github.com/bluenviron/mediacommon/v2 v2.8.0 // indirect
+
 replace github.com/sprocket-video/sprocket => ../..
