@@ -118,8 +118,8 @@ AVFrame *sprocket_image_new(int width, int height, int format) {
 	f->format = format;
 	if (av_frame_get_buffer(f, 0) < 0)
 		av_frame_free(&f);
-	else // libswscale reads pairs of pixels: the pixel after an odd row is 0 here as in FFmpeg's filters
-		memset(f->data[0], 0, (size_t)f->linesize[0] * height);
+	else // libswscale reads pairs of pixels: the pixel after an odd row, the last one too, is 0 here as in FFmpeg's filters
+		memset(f->buf[0]->data, 0, f->buf[0]->size);
 	return f;
 }
 
