@@ -41,7 +41,7 @@ var tasks = map[string]func(ctx context.Context, j *job, out *output) error{
 	"every": func(ctx context.Context, j *job, out *output) error {
 		return rangeOf(ctx, j, sprocket.End, j.Every, out)
 	},
-	"first":   func(ctx context.Context, j *job, out *output) error { return rangeOf(ctx, j, j.N, 1, out) },
+	"first":   firstFrames,
 	"frames":  someFrames,
 	"uniform": uniformFrames,
 	"open":    openOnly,
@@ -126,6 +126,25 @@ func allFrames(ctx context.Context, j *job, out *output) error {
 				return err
 			}
 			out.give(1, f.Bytes())
+		}
+		return nil
+	})
+}
+
+// firstFrames takes frames one by one, as the peers do, or all at once where there are workers to share them out to.
+func firstFrames(ctx context.Context, j *job, out *output) error {
+	if j.Workers > 1 {
+		return rangeOf(ctx, j, j.N, 1, out)
+	}
+	return j.open(ctx, j.Files[0], func(d *sprocket.VideoDecoder) error {
+		for f, err := range d.FramesInto(ctx, nil) {
+			if err != nil {
+				return err
+			}
+			out.give(1, f.Bytes())
+			if f.N == j.N-1 {
+				break
+			}
 		}
 		return nil
 	})

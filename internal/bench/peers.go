@@ -88,7 +88,7 @@ func findPython(ctx context.Context, module string) string {
 }
 
 func (b *bench) findFFMS2(ctx context.Context, source, program string) error {
-	flags, err := exec.CommandContext(ctx, "pkg-config", "--cflags", "--libs", "ffms2").Output()
+	flags, err := exec.CommandContext(ctx, "pkg-config", "--cflags", "--libs", "ffms2", "libswscale", "libavutil").Output()
 	if err != nil {
 		return errors.New("pkg-config does not know it")
 	}

@@ -73,7 +73,7 @@ func benchRandom(n int) func(ctx context.Context, b *bench) error {
 			return err
 		}
 		j := job{Task: "frames", Files: []string{file}, Numbers: randomFrames(n, longGOPs*longGOPFrames), GOP: longGOPFrames}
-		goals := []goal{{oneWorker, "PyAV, one thread", 1.3}, {oneWorker, "OpenCV, its own threads", 0}}
+		goals := []goal{{oneWorker, "PyAV, one thread", 1.3}, {oneWorker, "OpenCV, its own threads", 0}, {oneWorker, "FFMS2, one thread", 0}}
 		if w := allWorkers(); w > 1 {
 			goals = append(goals, goal{ours(w).name, "OpenCV, its own threads", 1.3})
 		}

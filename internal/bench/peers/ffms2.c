@@ -1,6 +1,8 @@
-// Frames by FFMS2, on one thread. Arguments: a task, a number, whether to hash (0 or 1, then the RGB bytes go to standard output),
+// Frames by FFMS2, on one thread, converted by libswscale with flags 0: its own conversion is another. Arguments: a task, a number, whether to hash (0 or 1, then the RGB bytes go to standard output),
 // then files, "--" and frame numbers. The line at the end, on standard error: frames, nanoseconds of wall clock and of CPU.
 #include <ffms.h>
+#include <libavutil/opt.h>
+#include <libswscale/swscale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,18 +30,44 @@ static FFMS_VideoSource *opened(const char *name) {
 	FFMS_VideoSource *v = FFMS_CreateVideoSource(name, track, index, 1, FFMS_SEEK_NORMAL, &why);
 	must(v != NULL);
 	FFMS_DestroyIndex(index);
-	const FFMS_Frame *first = FFMS_GetFrame(v, 0, &why);
-	must(first != NULL);
-	int formats[] = {FFMS_GetPixFmt("rgb24"), -1};
-	must(!FFMS_SetOutputFormatV2(v, formats, first->EncodedWidth, first->EncodedHeight, FFMS_RESIZER_BILINEAR, &why));
 	return v;
+}
+
+static struct SwsContext *scaler;
+static int width, height, format;
+static uint8_t *rgb;
+
+static void convert(const FFMS_Frame *f) {
+	if (!scaler || f->EncodedWidth != width || f->EncodedHeight != height || f->EncodedPixelFormat != format) {
+		width = f->EncodedWidth, height = f->EncodedHeight, format = f->EncodedPixelFormat;
+		sws_freeContext(scaler);
+		scaler = sws_alloc_context();
+		av_opt_set_int(scaler, "srcw", width, 0);
+		av_opt_set_int(scaler, "srch", height, 0);
+		av_opt_set_int(scaler, "src_format", format, 0);
+		av_opt_set_int(scaler, "dstw", width, 0);
+		av_opt_set_int(scaler, "dsth", height, 0);
+		av_opt_set_int(scaler, "dst_format", FFMS_GetPixFmt("rgb24"), 0);
+		av_opt_set_int(scaler, "sws_flags", 0, 0);
+		av_opt_set_int(scaler, "src_v_chr_pos", 128, 0); // half-way, as FFmpeg's scale filter has it
+		if (sws_init_context(scaler, NULL, NULL) < 0) {
+			fprintf(stderr, "ffms2: no conversion\n");
+			exit(1);
+		}
+		free(rgb);
+		rgb = malloc((size_t)width * height * 3 + 64);
+	}
+	uint8_t *const out[] = {rgb};
+	const int stride[] = {3 * width};
+	sws_scale(scaler, (const uint8_t *const *)f->Data, f->Linesize, 0, height, out, stride);
 }
 
 static void give(FFMS_VideoSource *v, int n) {
 	const FFMS_Frame *f = FFMS_GetFrame(v, n, &why);
 	must(f != NULL);
-	for (int y = 0; hash && y < f->ScaledHeight; y++)
-		fwrite(f->Data[0] + (size_t)y * f->Linesize[0], 3, f->ScaledWidth, stdout);
+	convert(f);
+	if (hash)
+		fwrite(rgb, 3, (size_t)width * height, stdout);
 	frames++;
 }
 
