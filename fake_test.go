@@ -1,8 +1,10 @@
 package sprocket
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -136,14 +138,19 @@ type backend struct{ *clip }
 
 func (b backend) Name() string                    { return "fake" }
 func (b backend) Supports(*container.Track) error { return nil }
-func (b backend) OpenVideo(context.Context, *container.Track, *codec.VideoOptions) (codec.VideoDecoder, error) {
+
+func (b backend) TellsWithThreads(*container.Track) bool { return true }
+func (b backend) OpenVideo(_ context.Context, _ *container.Track, o *codec.VideoOptions) (codec.VideoDecoder, error) {
 	b.live.Add(1)
-	return &fakeDecoder{clip: b.clip}, nil
+	return &fakeDecoder{clip: b.clip, threads: max(1, o.Threads)}, nil
 }
 
-// fakeDecoder reorders by PTS, two pictures deep.
+// fakeDecoder reorders by PTS, two pictures deep. With threads it decodes as many packets late as there are threads but one, and names
+// the packet that came then when one is broken.
 type fakeDecoder struct {
 	clip    *clip
+	threads int
+	late    []container.Packet
 	ref     [2]uint64 // the last two references
 	held    []picture
 	out     picture
@@ -174,8 +181,27 @@ func (d *fakeDecoder) Decode(ctx context.Context, p *container.Packet, emit func
 		panic("decode after flush")
 	}
 	defer d.clip.work()()
+	if d.threads > 1 {
+		d.late = append(d.late, container.Packet{PacketInfo: p.PacketInfo, Data: slices.Clone(p.Data)})
+		if len(d.late) < d.threads {
+			return nil
+		}
+		return d.decodeLate(p.N, emit)
+	}
+	return d.decode(p, p.N, emit)
+}
+
+// decodeLate decodes the packet that waited longest.
+func (d *fakeDecoder) decodeLate(now int64, emit func(codec.VideoFrame) error) error {
+	p := d.late[0]
+	d.late = slices.Delete(d.late, 0, 1)
+	return d.decode(&p, now, emit)
+}
+
+// decode decodes a packet, and names the packet now if it is broken.
+func (d *fakeDecoder) decode(p *container.Packet, now int64, emit func(codec.VideoFrame) error) error {
 	if d.clip.broken[p.N] {
-		return &codec.Error{Backend: "fake", Op: "decode", Packet: p.N, PTS: p.PTS, Err: codec.ErrDecode}
+		return &codec.Error{Backend: "fake", Op: "decode", Packet: now, PTS: p.PTS, Err: codec.ErrDecode}
 	}
 	pic := picture{clip: d.clip, info: p.PacketInfo, damaged: d.clip.lossy[p.N]}
 	n := uint64(p.N)
@@ -215,11 +241,22 @@ func (d *fakeDecoder) release(keep int, emit func(codec.VideoFrame) error) error
 
 func (d *fakeDecoder) Flush(ctx context.Context, emit func(codec.VideoFrame) error) error {
 	d.flushed = true
-	return d.release(0, emit)
+	var first error
+	for len(d.late) > 0 {
+		if err := d.decodeLate(-1, emit); errors.Is(err, codec.ErrDecode) {
+			first = cmp.Or(first, err)
+		} else if err != nil {
+			return err
+		}
+	}
+	if err := d.release(0, emit); err != nil {
+		return err
+	}
+	return first
 }
 
 func (d *fakeDecoder) Reset() error {
-	*d = fakeDecoder{clip: d.clip, held: d.held[:0]}
+	*d = fakeDecoder{clip: d.clip, threads: d.threads, held: d.held[:0]}
 	return nil
 }
 

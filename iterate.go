@@ -8,12 +8,13 @@ import (
 	"slices"
 
 	"github.com/sprocket-video/sprocket/codec"
+	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/seek"
 	"github.com/sprocket-video/sprocket/tensor"
 )
 
 // Frames yields all frames in presentation order, from one decoder that runs once through the track. It holds only the few frames
-// that are being reordered. A frame that fails yields a nil frame and its error, and the iteration goes on with the next one;
+// that are being reordered, and one for each of its threads. A frame that fails yields a nil frame and its error, and the iteration goes on with the next one;
 // other errors, such as the context's, end it. Each frame is the caller's.
 func (d *VideoDecoder) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 	return d.iterate(ctx, func(f seek.Frame, v codec.VideoFrame) (*Frame, error) { return d.newFrame(f, v) }, nil)
@@ -23,7 +24,8 @@ func (d *VideoDecoder) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 // turn, with its tensor where get is nil.
 //
 // Otherwise get makes the tensors, and they are the caller's. It is called once for every frame, as many frames early as the track
-// reorders, and returns a tensor of the shape and type of a frame. Those of frames that fail, or are not reached, are not given back.
+// reorders, and returns a tensor of the shape and type of a frame. Those of frames that fail, are not reached, or are decoded again
+// because the decoder's threads met damage, are not given back.
 func (d *VideoDecoder) FramesInto(ctx context.Context, get func() *tensor.Tensor) iter.Seq2[*Frame, error] {
 	l := &lender{d: d, get: get}
 	return d.iterate(ctx, l.take, l.back)
@@ -84,13 +86,53 @@ func (d *VideoDecoder) iterate(ctx context.Context, take func(seek.Frame, codec.
 // errStopped ends the decoding when the caller's loop ends.
 var errStopped = errors.New("stopped")
 
+// maxPlayThreads bounds the threads that play a track: each holds a packet back, and what maxWaiting packets hold back is lost count of.
+const maxPlayThreads = 16
+
+// errUnclean ends the decoding by several threads where something went wrong.
+var errUnclean = errors.New("not clean")
+
+// playThrough yields all frames. Where threads decode the track, and one thing goes wrong, one thread goes on from the frames that are
+// to come: threads tell late what went wrong, but no frame is yielded before all of its packets are known to be clean.
 func (d *VideoDecoder) playThrough(ctx context.Context, take func(seek.Frame, codec.VideoFrame) (*Frame, error), back func(*Frame), yield func(*Frame, error) bool) error {
-	for first, err := range d.demuxer.List(ctx, d.track, d.first()) {
+	l := &linear{d: d, take: take, back: back, yield: yield}
+	l.taint = func(f seek.Frame) (int64, error) { return d.taint(ctx, l.bad, f) }
+	err := d.play(ctx, l, d.first())
+	if errors.Is(err, errUnclean) {
+		var start container.PacketInfo
+		if start, err = l.restart(ctx); err == nil {
+			err = d.play(ctx, l, start)
+		}
+	}
+	return err
+}
+
+// playThreads takes threads of the budget to play a track with: what Threads says, or all that are free where the track is long.
+func (d *VideoDecoder) playThreads(ctx context.Context, again bool) (int, error) {
+	threads := 1
+	if !again && d.opts.Threads > 0 {
+		threads = min(d.opts.Threads, maxPlayThreads)
+	}
+	if err := d.budget.acquire(ctx, threads); err != nil {
+		return 0, err
+	}
+	if again || d.opts.Threads > 0 || d.index.Packets() < minThreaded || !d.mayThread() {
+		return threads, nil
+	}
+	for threads < min(d.workers(), maxPlayThreads) && d.budget.try(1) {
+		threads++
+	}
+	return threads, nil
+}
+
+// play decodes all packets from start on for l.
+func (d *VideoDecoder) play(ctx context.Context, l *linear, start container.PacketInfo) error {
+	for first, err := range d.demuxer.List(ctx, d.track, start) {
 		if err != nil {
 			return err
 		}
-		threads := max(d.opts.Threads, 1)
-		if err := d.budget.acquire(ctx, threads); err != nil {
+		threads, err := d.playThreads(ctx, l.again)
+		if err != nil {
 			return err
 		}
 		defer d.budget.release(threads)
@@ -103,23 +145,20 @@ func (d *VideoDecoder) playThrough(ctx context.Context, take func(seek.Frame, co
 			d.rest(w)
 		}()
 		w.share = threads
-		yield := func(f *Frame, err error) bool {
-			d.budget.release(threads)
-			defer d.budget.force(threads)
-			return yield(f, err)
-		}
+		l.w, l.fed = w, first.N-1
 		last := d.index.Packets() - 1
 		if d.ahead != nil {
 			ahead := d.lookAhead(ctx, []seek.Run{{Start: first, Last: last}})
 			defer ahead.close()
 			w.ahead = ahead
 		}
-		l := &linear{d: d, w: w, take: take, back: back, yield: yield, fed: -1}
-		l.taint = func(f seek.Frame) (int64, error) { return d.taint(ctx, l.bad, f) }
 		if err := d.feed(ctx, w, first, last, last, l); err != nil {
 			return err
 		}
 		if err := w.dec.Flush(ctx, w.emit); err != nil {
+			if threads > 1 && errors.Is(err, codec.ErrDecode) {
+				err = errUnclean
+			}
 			return err
 		}
 		w.waiting = w.waiting[:0]
@@ -138,6 +177,8 @@ type linear struct {
 	next    int      // the frame to deliver next
 	pending []*Frame // frames that came out
 	w       *worker
+	again   bool    // several threads met something that was not clean
+	unclean bool    // so do they now
 	fed     int64   // the last packet that went in
 	bad     []int64 // packets that are damaged
 	errs    map[int64]error
@@ -150,7 +191,33 @@ func (l *linear) enough() bool { return true }
 
 func (l *linear) feeding(packet int64) { l.fed = packet }
 
+// restart forgets what is not yielded, and returns the packet to go on from for the rest.
+func (l *linear) restart(ctx context.Context) (start container.PacketInfo, err error) {
+	l.again, l.unclean, l.bad, l.errs = true, false, nil, nil
+	for _, f := range l.pending {
+		if l.back != nil {
+			l.back(f)
+		}
+	}
+	l.pending = l.pending[:0]
+	// The frames to come may be decoded in another order, however far the track reorders.
+	for n := l.next; n < min(l.d.Len(), l.next+maxWaiting); n++ {
+		f, err := l.d.index.Frame(n)
+		if err != nil {
+			return start, err
+		}
+		if n > l.next && f.Packet >= start.N {
+			continue
+		}
+		if start, err = l.d.index.Start(ctx, n); err != nil {
+			return start, err
+		}
+	}
+	return start, nil
+}
+
 func (l *linear) failed(packet int64, err error) {
+	l.unclean = l.w.threads > 1
 	l.fed = max(l.fed, packet)
 	l.bad = append(l.bad, packet)
 	if l.errs == nil {
@@ -162,6 +229,7 @@ func (l *linear) failed(packet int64, err error) {
 func (l *linear) emit(v codec.VideoFrame) error {
 	packet := v.Packet()
 	if v.Damaged() {
+		l.unclean = l.w.threads > 1
 		l.bad = append(l.bad, packet)
 	}
 	f, ok, err := l.d.frameOf(packet, l.next, l.next+2*maxWaiting)
@@ -181,6 +249,9 @@ func (l *linear) emit(v codec.VideoFrame) error {
 // deliver yields the frames that are ready, in order. A frame is ready when every packet decoded before its own is out of the
 // decoder: until then it is not known whether the frame is made from a damaged one.
 func (l *linear) deliver() error {
+	if l.unclean {
+		return errUnclean
+	}
 	for ; l.next < l.d.Len(); l.next++ {
 		f, err := l.d.index.Frame(l.next)
 		if err != nil {
@@ -198,12 +269,22 @@ func (l *linear) deliver() error {
 		}
 		delete(l.errs, f.Packet)
 		delete(l.errs, f.Last())
-		if out.err != nil && !l.yield(nil, frameError(f, out.err)) || out.err == nil && !l.yield(out.frame, nil) {
+		if !l.give(f, out) {
 			return errStopped
 		}
 		l.drop(f.N)
 	}
 	return nil
+}
+
+// give yields a frame, or why there is none. The loop's body runs without a share of the budget.
+func (l *linear) give(f seek.Frame, out verdict) bool {
+	l.d.budget.release(l.w.share)
+	defer l.d.budget.force(l.w.share)
+	if out.err != nil {
+		return l.yield(nil, frameError(f, out.err))
+	}
+	return l.yield(out.frame, nil)
 }
 
 // drop gives the frames numbered n back.

@@ -3,6 +3,7 @@ package sprocket
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -23,6 +24,7 @@ type job struct {
 	extra bool    // such pictures came out and were not kept
 	errs  []error // per frame; nil until one fails
 	bad   []int64 // packets that are damaged
+	late  bool    // so are others, unknown: the decoder told it at its end
 	sink  func(f seek.Frame, v codec.VideoFrame) error
 }
 
@@ -94,11 +96,13 @@ func (d *VideoDecoder) decode(ctx context.Context, w *worker, ahead *lookahead, 
 	}
 	drained := !j.enough() || j.extra || len(j.bad) > 0
 	if drained {
-		if err := w.dec.Flush(ctx, w.emit); err != nil {
+		err := w.dec.Flush(ctx, w.emit)
+		j.late = errors.Is(err, codec.ErrDecode)
+		if err != nil && !j.late {
 			return outcome{}, err
 		}
 	}
-	clean := j.left == 0 && len(j.bad) == 0
+	clean := j.left == 0 && len(j.bad) == 0 && !j.late
 	// At the end of the track everything that is left comes out, and is kept.
 	w.warm = clean && !j.extra && (!drained || stay && w.last == d.index.Packets()-1)
 	w.useful = w.warm && (w.useful || stay)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"iter"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -42,10 +41,16 @@ func (d *VideoDecoder) plan(ctx context.Context, ns []int) (runs []seek.Run, thr
 	}
 	threads = max(d.opts.Threads, 1)
 	short := func(r seek.Run) bool { return r.Packets() < minThreaded }
-	if n := len(runs); d.opts.Threads == 0 && n > 0 && n < workers && !slices.ContainsFunc(runs, short) {
+	if n := len(runs); d.opts.Threads == 0 && n > 0 && n < workers && d.mayThread() && !slices.ContainsFunc(runs, short) {
 		threads = workers / n
 	}
 	return runs, threads, nil
+}
+
+// mayThread says whether decoders may have threads although the options ask for none: where they tell of damage all the same.
+func (d *VideoDecoder) mayThread() bool {
+	t, ok := d.backend.(codec.Threader)
+	return ok && t.TellsWithThreads(d.info)
 }
 
 // schedule is the runs of one call, handed out to its workers.
@@ -162,11 +167,7 @@ func (s *schedule) help(ctx context.Context, cancel context.CancelCauseFunc) {
 	s.mu.Unlock()
 }
 
-// work decodes a run on one thread of the system: else the goroutine comes back from C, as often as not, on another one, which costs
-// 7 % of the time.
 func (s *schedule) work(ctx context.Context, cancel context.CancelCauseFunc, run *seek.Run) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	out, err := s.d.decodeRun(ctx, s.ahead, run, s.px, s.threads, s.threads, run.Last == s.final, s.sink)
 	if err != nil {
 		cancel(err)

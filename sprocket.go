@@ -62,7 +62,9 @@ type VideoOptions struct {
 	// Workers is how many decoders one call may use at once. Zero means GOMAXPROCS.
 	Workers int
 	// Threads is how many threads each decoder may use itself. Zero means 1, or more where a call has fewer long runs than
-	// workers and they cannot be cut.
+	// workers that cannot be cut, or plays all frames, and the codec is one whose threads tell of damage as one thread does: VP9 and
+	// AV1. A number is what each decoder gets: frames of clean streams are the same, but libavcodec then tells nothing of some
+	// damage in other codecs, and gives frames that it concealed.
 	Threads int
 	// Budget bounds how many threads decode at once, together with other decoders. Nil takes the one of the process, which has
 	// GOMAXPROCS threads.

@@ -111,7 +111,7 @@ func TestDamageIsTheSameInAnyOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, o := range []VideoOptions{{Workers: 1}, {Workers: 3}, {Workers: 2, Threads: 2}, {Workers: 2, CacheBytes: 4000}} {
+		for _, o := range []VideoOptions{{Workers: 1}, {Workers: 3}, {Workers: 2, Threads: 2}, {Workers: 1, Threads: 5}, {Workers: 2, CacheBytes: 4000}} {
 			d := openClip(t, c, &o)
 			check := func(what string, n int, f *Frame, err error) {
 				t.Helper()
@@ -129,6 +129,14 @@ func TestDamageIsTheSameInAnyOrder(t *testing.T) {
 				})
 			}
 			wg.Wait()
+			n := 0
+			for f, err := range d.Frames(t.Context()) {
+				check("all", n, f, err)
+				n++
+			}
+			if n != d.Len() {
+				t.Errorf("seed %d, %+v: %d frames of %d", seed, o, n, d.Len())
+			}
 			for range 20 {
 				a := r.IntN(d.Len())
 				b := min(d.Len(), a+1+r.IntN(15))

@@ -174,3 +174,9 @@ type Backend interface {
 	// OpenVideo opens a decoder for the packets of a video track.
 	OpenVideo(ctx context.Context, t *container.Track, o *VideoOptions) (VideoDecoder, error)
 }
+
+// Threader is implemented by a Backend whose decoders may be given threads where nobody asked for them.
+type Threader interface {
+	// TellsWithThreads says whether a decoder of several threads tells of all the damage that one of one thread tells, be it later.
+	TellsWithThreads(t *container.Track) bool
+}

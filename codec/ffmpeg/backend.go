@@ -16,7 +16,10 @@ const maxThreads = 64
 // Backend is the codec.Backend of this package. The zero value is ready for use.
 type Backend struct{}
 
-var _ codec.Backend = Backend{}
+var (
+	_ codec.Backend  = Backend{}
+	_ codec.Threader = Backend{}
+)
 
 // Name returns "ffmpeg".
 func (Backend) Name() string { return backendName }
@@ -51,6 +54,18 @@ func supports(t *container.Track, d *container.Description) error {
 		return fmt.Errorf("no software decoder for %q: %w", d.Codec, container.ErrUnsupported)
 	}
 	return nil
+}
+
+// TellsWithThreads says whether frame threads lose no word of damage. libavcodec's native decoders do: up to 5.1 at least, a picture that
+// another thread hands out, as it is where pictures are reordered, lacks the flags that its own thread set at its end. In H.264 that
+// was half of the damaged pictures; VP9 has no such flags, and dav1d drops what is damaged.
+func (Backend) TellsWithThreads(t *container.Track) bool {
+	for i := range t.Descriptions {
+		if c := t.Descriptions[i].Codec; c != "vp9" && c != "av1" {
+			return false
+		}
+	}
+	return len(t.Descriptions) > 0 || t.Codec == "vp9" || t.Codec == "av1"
 }
 
 // OpenVideo opens a decoder. The description that the options name must exist, unless the track has none listed.
