@@ -133,10 +133,10 @@ func (b *fill) put(f seek.Frame, v codec.VideoFrame) error {
 			return err
 		}
 		if len(raw) != len(view.Bytes()) {
-			return frameError(f, fmt.Errorf("%d bytes of %s, frame %d has %d", len(raw), v.PixelFormat(), b.first.N, len(view.Bytes())))
+			return b.d.frameError(f, fmt.Errorf("%d bytes of %s, frame %d has %d", len(raw), v.PixelFormat(), b.first.N, len(view.Bytes())))
 		}
 	} else if err := v.Convert(view, b.px); err != nil {
-		return frameError(f, err)
+		return b.d.frameError(f, err)
 	}
 	pixels := view.Bytes()
 	for _, s := range slots[1:] {
@@ -189,12 +189,12 @@ func (b *fill) fitShape(f seek.Frame, shape []int) error {
 		if slices.Equal(b.shape, shape) {
 			return nil
 		}
-		return frameError(f, fmt.Errorf("its shape is %v, that of frame %d of the same batch %v: set a Width and Height, or ask for it alone", shape, b.first.N, b.shape))
+		return b.d.frameError(f, fmt.Errorf("its shape is %v, that of frame %d of the same batch %v: set a Width and Height, or ask for it alone", shape, b.first.N, b.shape))
 	}
 	if b.out.Tensor == nil {
 		b.out.Tensor = tensor.New(b.d.opts.DType, append([]int{len(b.slots)}, shape...)...)
 	} else if dst := b.out.Tensor; !slices.Equal(dst.Shape()[1:], shape) || !dst.Index(0).Contiguous() {
-		return frameError(f, fmt.Errorf("its shape is %v, the destination's slots have shape %v and strides %v", shape, dst.Shape()[1:], dst.Strides()[1:]))
+		return b.d.frameError(f, fmt.Errorf("its shape is %v, the destination's slots have shape %v and strides %v", shape, dst.Shape()[1:], dst.Strides()[1:]))
 	}
 	b.shape, b.first = shape, f
 	return nil

@@ -14,8 +14,8 @@ import (
 )
 
 // Frames yields all frames in presentation order, from one decoder that runs once through the track. It holds only the few frames
-// that are being reordered, and one for each of its threads. A frame that fails yields a nil frame and its error, and the iteration goes on with the next one;
-// other errors, such as the context's, end it. Each frame is the caller's.
+// that are being reordered, and one for each of its threads. A frame that fails yields a nil frame and a *FrameError, and the iteration goes
+// on with the next one; other errors, such as the context's, end it. Each frame is the caller's.
 func (d *VideoDecoder) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 	return d.iterate(ctx, func(f seek.Frame, v codec.VideoFrame) (*Frame, error) { return d.newFrame(f, v) }, nil)
 }
@@ -239,7 +239,7 @@ func (l *linear) emit(v codec.VideoFrame) error {
 	if ok {
 		out, err := l.take(f, v)
 		if err != nil {
-			return frameError(f, err)
+			return fmt.Errorf("sprocket: frame %d: %w", f.N, err) // no fault of the frame's, so no FrameError
 		}
 		l.pending = append(l.pending, out)
 	}
@@ -282,7 +282,7 @@ func (l *linear) give(f seek.Frame, out verdict) bool {
 	l.d.budget.release(l.w.share)
 	defer l.d.budget.force(l.w.share)
 	if out.err != nil {
-		return l.yield(nil, frameError(f, out.err))
+		return l.yield(nil, l.d.frameError(f, out.err))
 	}
 	return l.yield(out.frame, nil)
 }

@@ -228,6 +228,6 @@ func (j *job) fail(i int, err error) {
 		j.errs = make([]error, len(j.run.Frames))
 	}
 	if j.errs[i] == nil {
-		j.errs[i] = frameError(j.run.Frames[i], err)
+		j.errs[i] = j.d.frameError(j.run.Frames[i], err)
 	}
 }

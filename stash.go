@@ -64,7 +64,7 @@ func (j *job) spare(v codec.VideoFrame) error {
 	h.format = v.PixelFormat()
 	h.width, h.height = v.Size()
 	if h.pixels, err = j.d.newPixels(v); err != nil {
-		return frameError(f, err)
+		return j.d.frameError(f, err)
 	}
 	j.w.stash = append(j.w.stash, h)
 	return nil

@@ -17,9 +17,10 @@ import (
 // before it or the next one: after as many packets as the codec's configuration, or the container, says that pictures are
 // reordered, and two more; where neither tells, after as many as the standard allows.
 //
-// A frame that fails yields a nil frame and its error, and the iteration goes on; other errors, such as the context's, end it. After
-// one, and after the loop was left, the next call goes on where this one stopped; after the end it yields nothing. A packet that comes later
-// than that rule allows is no frame but an error. Each frame is the caller's.
+// A frame that fails yields a nil frame and a *FrameError, and the iteration goes on; other errors end it. After the context's, and after the
+// loop was left, the next call goes on where this one stopped; after all others, such as io.ErrUnexpectedEOF where more was announced, and after
+// the end it yields nothing. A packet that comes later than that rule allows is no frame but a *FrameError whose N is -1. Each frame is the
+// caller's.
 func (s *VideoStream) Frames(ctx context.Context) iter.Seq2[*Frame, error] {
 	return func(yield func(*Frame, error) bool) {
 		if err := s.enter(); err != nil {

@@ -114,7 +114,8 @@ func (o *order) add(p *container.PacketInfo, data []byte) (picture bool, err err
 		return false, nil
 	}
 	if o.given && pts < o.shown {
-		return true, fmt.Errorf("sprocket: packet %d is shown before frame %d, which was given out: %w", p.N, o.next-1, container.ErrCorrupt)
+		late := FrameInfo{N: -1, Ticks: pts, PTS: o.info.Timebase.Duration(pts), Key: p.Key}
+		return true, &FrameError{late, fmt.Errorf("packet %d is shown before frame %d, which was given out: %w", p.N, o.next-1, container.ErrCorrupt)}
 	}
 	i := sort.Search(len(o.pending), func(i int) bool { return o.pending[i].pts > pts })
 	o.pending = slices.Insert(o.pending, i, &slot{n: p.N, last: p.N, pts: pts, duration: p.Duration, key: p.Key})
@@ -244,7 +245,7 @@ func (o *order) take(end bool) (f streamed, ok bool) {
 	o.next++
 	o.given, o.shown = true, s.pts
 	if err := o.judge(s); err != nil {
-		return streamed{err: fmt.Errorf("sprocket: frame %d: %w", info.N, err)}, true
+		return streamed{err: &FrameError{info, err}}, true
 	}
 	info.Damaged = s.frame.Damaged
 	s.frame.FrameInfo = info

@@ -74,17 +74,20 @@ func newStreamOf(t testing.TB, d container.Demuxer, c *clip, o VideoOptions) *Vi
 // told writes frames and errors as lines.
 func told(f *Frame, err error) string {
 	var e *container.Error
+	var of *FrameError
 	switch {
 	case err == nil:
 		return fmt.Sprintf("%+v %x", f.FrameInfo, f.Bytes())
+	case !errors.As(err, &of):
+		return fmt.Sprintf("%v, of no frame", err)
 	case errors.Is(err, ErrDamaged):
 		text, _, _ := strings.Cut(err.Error(), ": it is made")
-		return text
+		return fmt.Sprintf("%+v %s", of.FrameInfo, text)
 	case errors.As(err, &e):
 		text, _, _ := strings.Cut(err.Error(), ": clip")
-		return text + " is lost"
+		return fmt.Sprintf("%+v %s is lost", of.FrameInfo, text)
 	}
-	return err.Error()
+	return fmt.Sprintf("%+v %v", of.FrameInfo, err)
 }
 
 // Whatever a stream is like, and whatever is broken in it, its frames are those of a decoder that has the index.
@@ -233,6 +236,9 @@ func TestStreamErrors(t *testing.T) {
 				if last = err; err == nil && f.N == n {
 					n++
 				}
+				if e := (*FrameError)(nil); errors.As(err, &e) {
+					t.Errorf("%v is of a frame", err)
+				}
 			}
 			if n != tt.frames || !errors.Is(last, tt.is) {
 				t.Errorf("%d frames, then %v, want %d, then %v", n, last, tt.frames, tt.is)
@@ -247,10 +253,13 @@ func TestStreamErrors(t *testing.T) {
 	c.infos[57].PTS = 3
 	s := newStreamOf(t, known{&onward{clip: c, depth: 2}}, c, VideoOptions{})
 	n, late := 0, 0
+	var wrong *FrameError
 	for f, err := range s.Frames(t.Context()) {
 		switch {
-		case errors.Is(err, container.ErrCorrupt):
-			late++
+		case errors.As(err, &wrong):
+			if late++; wrong.N != -1 || !errors.Is(err, container.ErrCorrupt) {
+				t.Errorf("%v, N is %d", err, wrong.N)
+			}
 		case err != nil:
 			t.Error(err)
 		case f.N != n:

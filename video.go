@@ -131,12 +131,35 @@ func (d *VideoDecoder) leave() {
 	_ = d.release() // Close has returned; there is nobody to tell
 }
 
-// frameError says which frame failed.
-func frameError(f seek.Frame, err error) error {
-	if f.Estimated {
-		return fmt.Errorf("sprocket: frame at tick %d: %w", f.PTS, err)
+// FrameError says which frame there is not, and why. It is the error of that frame alone: an iteration that yields one goes on, and any other error
+// ends it.
+type FrameError struct {
+	// FrameInfo tells of the frame. N is -1 where its number is not known, and for a packet of a stream that comes too late to be a frame.
+	FrameInfo
+	Err error
+}
+
+// Error returns "sprocket: frame 12: damaged".
+func (e *FrameError) Error() string {
+	switch {
+	case e.Estimated:
+		return fmt.Sprintf("sprocket: frame at tick %d: %v", e.Ticks, e.Err)
+	case e.N < 0:
+		return fmt.Sprintf("sprocket: %v", e.Err)
 	}
-	return fmt.Errorf("sprocket: frame %d: %w", f.N, err)
+	return fmt.Sprintf("sprocket: frame %d: %v", e.N, e.Err)
+}
+
+// Unwrap returns why.
+func (e *FrameError) Unwrap() error { return e.Err }
+
+// frameError says which frame failed.
+func (d *VideoDecoder) frameError(f seek.Frame, err error) error {
+	info := d.frameInfo(f)
+	if f.Estimated {
+		info.N = -1 // numbers of an excerpt are its own
+	}
+	return &FrameError{info, err}
 }
 
 // first is where listing begins.

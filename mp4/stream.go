@@ -36,7 +36,6 @@ type Stream struct {
 	queues []*queue
 	off    int64 // of the next root box that has not been looked at; noEnd when none is looked for
 	n      int   // fragments
-	told   bool  // that the stream was cut
 }
 
 // queue is the packets of a track that are known and have not been read: list after list.
@@ -236,9 +235,6 @@ func (s *Stream) take(ctx context.Context, q *queue, p *container.Packet) error 
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		s.told = true
-	}
 	q.advance()
 	return err
 }
@@ -250,14 +246,12 @@ func (s *Stream) stop(path string, err error) error {
 	return nil
 }
 
-// cut ends the walk where the stream does, before the box that begins at s.off is there.
+// cut ends the walk where the stream does, before the box that begins at s.off is there. What would have followed is lost too, beside the
+// packets that are not there.
 func (s *Stream) cut() error {
 	size, _ := s.src.End()
 	off := s.off
-	if s.off = noEnd; s.told {
-		return nil // by the packets that are not there
-	}
-	s.told = true
+	s.off = noEnd
 	return s.o.located("", min(size, off), fmt.Errorf("the stream ends at %d in a box: %w", size, io.ErrUnexpectedEOF))
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -177,20 +178,20 @@ func (f *framesFlags) picker(flag string) *picker {
 	return nil
 }
 
-// wants says whether frame n is asked for; f is nil where it failed. It is asked once for each, in order.
-func (p *picker) wants(n int, f *sprocket.Frame, tb container.Timebase) bool {
+// wants says whether a frame is asked for. It is asked once for each, in order.
+func (p *picker) wants(f sprocket.FrameInfo, tb container.Timebase) bool {
 	switch {
 	case p.every > 0:
-		return n >= p.start && n < p.stop && (n-p.start)%p.every == 0
+		return f.N >= p.start && f.N < p.stop && (f.N-p.start)%p.every == 0
 	case len(p.numbers) > 0:
-		if p.numbers[0] != n {
+		if p.numbers[0] != f.N {
 			return false
 		}
 		p.numbers = p.numbers[1:]
 		return true
 	}
 	found := false
-	for f != nil && len(p.times) > 0 {
+	for len(p.times) > 0 {
 		t := tb.Ticks(p.times[0])
 		if t < f.Ticks || t >= f.Ticks+f.DurationTicks {
 			break
@@ -235,28 +236,12 @@ func (j *framesJob) runForward(ctx context.Context, in *forward, stderr io.Write
 	}
 	p := newProgress(stderr, "frame", 0)
 	defer p.end()
-	var failed failures
-	n, given := 0, 0
-	var end time.Duration
+	w := &forwardFrames{j: j, out: out, p: p, tb: s.Track().Timebase}
 	for f, err := range s.Frames(ctx) {
-		if e := ctx.Err(); e != nil {
-			return e
+		if err = w.take(f, err); err != nil {
+			return cmp.Or(ctx.Err(), err)
 		}
-		if f != nil {
-			n, end = f.N, f.PTS+f.Duration
-		}
-		switch want := j.pick.wants(n, f, s.Track().Timebase); {
-		case err != nil && (want || fatal(err)):
-			failed.add(err)
-		case want:
-			if err := out.write(f.N, f.Tensor); err != nil {
-				return err
-			}
-			given++
-			p.add(1)
-		}
-		n++
-		if j.pick.over(n) {
+		if j.pick.over(w.n) {
 			break
 		}
 	}
@@ -264,20 +249,56 @@ func (j *framesJob) runForward(ctx context.Context, in *forward, stderr io.Write
 	if j.stats {
 		writeStats(stderr, s.Stats(), time.Since(start))
 	}
-	if err := failed.err(given + failed.count); err != nil {
+	if err := w.failed.err(w.given + w.failed.count); err != nil {
 		return err
 	}
-	if err := j.pick.missed(n, end); err != nil {
+	if w.n == 0 {
+		return fmt.Errorf("track %d has no frames", s.Track().ID)
+	}
+	if err := j.pick.missed(w.n, w.end); err != nil {
 		return &usageError{about(in.name, err)}
 	}
-	if given == 0 {
-		return usagef("%s: no frame is in this range of %d frames", in.name, n)
+	if w.given == 0 {
+		return usagef("%s: no frame is in this range of %d frames", in.name, w.n)
 	}
 	return nil
 }
 
-// fatal says whether an error of a stream is of no frame: it ended there.
-func fatal(err error) bool {
-	var e *container.Error
-	return !errors.As(err, &e) && !errors.Is(err, sprocket.ErrDamaged)
+// forwardFrames takes the frames of a forward input one after the other.
+type forwardFrames struct {
+	j   *framesJob
+	out *dirSink
+	p   *progress
+	tb  container.Timebase
+
+	n, given int           // frames that came, and that were written
+	end      time.Duration // of the last one
+	failed   failures      // of those that were asked for
+}
+
+// take writes a frame that is asked for, or notes why there is none. An error ends the work.
+func (w *forwardFrames) take(f *sprocket.Frame, err error) error {
+	var failed *sprocket.FrameError
+	switch {
+	case err == nil:
+	case !errors.As(err, &failed):
+		return err
+	case failed.N < 0: // no frame, and a file would have one
+		w.failed.add(err)
+		return nil
+	default:
+		f = &sprocket.Frame{FrameInfo: failed.FrameInfo}
+	}
+	w.n, w.end = f.N+1, f.PTS+f.Duration
+	switch want := w.j.pick.wants(f.FrameInfo, w.tb); {
+	case want && failed != nil:
+		w.failed.add(err)
+	case want:
+		if err := w.out.write(f.N, f.Tensor); err != nil {
+			return err
+		}
+		w.given++
+		w.p.add(1)
+	}
+	return nil
 }

@@ -112,6 +112,11 @@ func hashFrames(ctx context.Context, t container.Track, frames iter.Seq2[*sprock
 		if err := ctx.Err(); err != nil {
 			return n, err
 		}
+		var lost *sprocket.FrameError
+		if err != nil && !errors.As(err, &lost) {
+			_ = w.Flush() // what was good is printed; the first error is the one to report
+			return n, err
+		}
 		p.add(1)
 		n++
 		if err != nil {
