@@ -62,8 +62,8 @@ type streamed struct {
 // how much is kept and where; otherwise 16 MiB are, in memory, and media whose headers come last are container.ErrNotSeekable
 // when they are longer. See mp4.OpenStream for what else cannot be read so. Close does not close r.
 //
-// VideoOptions.Index and VerifyKeys are for media that can be gone back in: with them the error is container.ErrNotSeekable. There is one
-// worker, and nothing is cached.
+// VideoOptions.Index, VerifyKeys, FrameMappings and Approximate are for media that can be gone back in: with them the error is
+// container.ErrNotSeekable. There is one worker, and nothing is cached.
 func OpenStream(ctx context.Context, r io.Reader, o *VideoOptions) (*VideoStream, error) {
 	s := &VideoStream{}
 	if err := s.set(o); err != nil {
@@ -156,8 +156,8 @@ func (s *VideoStream) set(o *VideoOptions) error {
 	if s.opts.Budget == nil {
 		s.opts.Budget = &processBudget
 	}
-	if s.opts.Index != nil || s.opts.VerifyKeys {
-		return fmt.Errorf("sprocket: Index or VerifyKeys for a stream: %w", container.ErrNotSeekable)
+	if s.opts.Index != nil || s.opts.VerifyKeys || s.opts.FrameMappings != nil || s.opts.Approximate {
+		return fmt.Errorf("sprocket: Index, VerifyKeys, FrameMappings or Approximate for a stream: %w", container.ErrNotSeekable)
 	}
 	return s.opts.check()
 }

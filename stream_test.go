@@ -11,6 +11,7 @@ import (
 
 	"github.com/sprocket-video/sprocket/codec"
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/seek"
 	"github.com/sprocket-video/sprocket/source"
 	"github.com/sprocket-video/sprocket/tensor"
 )
@@ -197,6 +198,22 @@ func TestStreamDelay(t *testing.T) {
 		}
 		if n != 40 {
 			t.Errorf("%d frames", n)
+		}
+	}
+}
+
+// Options that are about a whole file are refused, not forgotten.
+func TestStreamRefusesWhatNeedsAFile(t *testing.T) {
+	c := gops(1, false)
+	for name, o := range map[string]VideoOptions{
+		"Index": {Index: &seek.StoredIndex{}}, "VerifyKeys": {VerifyKeys: true}, "FrameMappings": {FrameMappings: []byte("{}")}, "Approximate": {Approximate: true},
+	} {
+		o.Backend = backend{c}
+		if _, err := NewVideoStream(&onward{clip: c}, &o); !errors.Is(err, container.ErrNotSeekable) {
+			t.Errorf("%s: NewVideoStream = %v, want ErrNotSeekable", name, err)
+		}
+		if _, err := OpenStream(t.Context(), strings.NewReader("clip"), &o); !errors.Is(err, container.ErrNotSeekable) {
+			t.Errorf("%s: OpenStream = %v, want ErrNotSeekable", name, err)
 		}
 	}
 }

@@ -74,7 +74,7 @@ func TestPipe(t *testing.T) {
 			if status, out, errs := piped(t, data, "framehash", "-"); status != exitDone || errs != "" || hash(out) != hash(want) {
 				t.Errorf("framehash: exit status %d, %q, %d bytes, want %d", status, errs, len(out), len(want))
 			}
-			for i, args := range [][]string{{"--every", "30"}, {"--range", "5:20:3"}, {"--at", "7,3,89"}, {"--times", "0.5,1,2.99,1"}, {"--at", "-1"}, {"--count", "4"}} {
+			for i, args := range [][]string{{"--every", "30"}, {"--range", "5:20:3"}, {"--at", "7,3,89"}, {"--times", "0.5,1,2.99,1"}, {"--at", "-1"}, {"--count", "4"}, {"--at", "7", "--verify-keys"}, {"--times", "1", "--approximate"}} {
 				a, b := fmt.Sprint("a", i), fmt.Sprint("b", i)
 				mustRun(t, append([]string{"frames", "clip.mp4", "-o", a}, args...)...)
 				if status, _, errs := piped(t, data, append([]string{"frames", "-", "-o", b}, args...)...); status != exitDone || errs != "" {

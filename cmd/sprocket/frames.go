@@ -182,7 +182,7 @@ func (f *framesFlags) job(cmd *cobra.Command) (*framesJob, error) {
 			return nil, err
 		}
 	}
-	if j.kind == toDir && f.index == "" {
+	if j.kind == toDir && f.index == "" && !f.verify && !f.approximate {
 		j.pick = f.picker(given[0])
 	}
 	return j, nil
