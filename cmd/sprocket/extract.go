@@ -10,6 +10,7 @@ import (
 
 	"github.com/sprocket-video/sprocket"
 	"github.com/sprocket-video/sprocket/codec"
+	"github.com/sprocket-video/sprocket/seek"
 )
 
 // sink takes the decoded frames of a job.
@@ -39,7 +40,11 @@ func (j *framesJob) extract(ctx context.Context, in *input, d *sprocket.VideoDec
 	}
 	unique := slices.Compact(slices.Sorted(slices.Values(ns)))
 	most := max(1, maxPixels/workers/j.frameBytes(d))
-	chunks, err := cut(ctx, d, unique, most, len(unique)/(4*workers))
+	enough := len(unique) / (4 * workers)
+	if j.together(in) {
+		enough = len(unique)
+	}
+	chunks, err := cut(ctx, d, unique, most, enough)
 	if err != nil {
 		out.abort()
 		return err
@@ -70,13 +75,22 @@ func (j *framesJob) frameBytes(d *sprocket.VideoDecoder) int {
 	return 3 * w * h * j.options.DType.Size()
 }
 
-// cut cuts frames, which are sorted, into chunks to decode apart. A chunk ends where decoding starts anew, once it has enough
-// frames; elsewhere only when it has the most that memory allows, since then packets are decoded twice.
+// together says whether frames are asked for in as few calls as memory allows: where a call fetches what all its frames need at once, or finds
+// their places by reading. The decoder then shares the work out itself.
+func (j *framesJob) together(in *input) bool { return in.http != nil || j.options.Approximate }
+
+// cut cuts frames, which are sorted, into chunks to decode apart. A chunk ends where decoding starts anew, as far as the container tells, once
+// it has enough frames; elsewhere only when it has the most that memory allows, since then packets are decoded twice. It reads nothing.
 func cut(ctx context.Context, d *sprocket.VideoDecoder, frames []int, most, enough int) ([][]int, error) {
+	t, exact := d.Index().(*seek.Table)
+	if !exact || enough >= len(frames) {
+		return slices.Collect(slices.Chunk(frames, most)), nil
+	}
 	var chunks [][]int
+	x := t.Guess()
 	begin, last := 0, int64(-1)
 	for i, n := range frames {
-		start, err := d.Index().Start(ctx, n)
+		start, err := x.Start(ctx, n)
 		if err != nil {
 			return nil, err
 		}

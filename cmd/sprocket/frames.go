@@ -146,7 +146,7 @@ func (f *framesFlags) job(cmd *cobra.Command) (*framesJob, error) {
 			return nil, usagef("--%s is for .npy and .safetensors only", name)
 		}
 	}
-	j.options = sprocket.VideoOptions{Track: f.track, Workers: 1, VerifyKeys: f.verify}
+	j.options = sprocket.VideoOptions{Track: f.track, VerifyKeys: f.verify}
 	o := &j.options
 	if f.size != "" {
 		if o.Width, o.Height, err = parseSize(f.size); err != nil {
@@ -302,6 +302,9 @@ func kindOf(name string) (outputKind, error) {
 // run does the work on an input.
 func (j *framesJob) run(ctx context.Context, in *input, stderr io.Writer) (err error) {
 	start := time.Now()
+	if j.options.Workers = 1; j.together(in) {
+		j.options.Workers = j.workers
+	}
 	d, err := openVideo(ctx, in, &j.options)
 	if err != nil {
 		return err
