@@ -152,7 +152,7 @@ func (s *stream) decrypt(ctx context.Context, src source.Source, k *Key, sequenc
 			return clear[:len(clear)-pad], nil
 		}
 		if attempt > 0 {
-			return nil, fmt.Errorf("it does not decrypt with key %s of line %d: another key, or damage: %w", clip(source.RedactURL(k.URI)), k.Line, container.ErrCorrupt)
+			return nil, fmt.Errorf("it does not decrypt with key %s of line %d: another key, or damage: %w", clip(shown(k.URI)), k.Line, container.ErrCorrupt)
 		}
 		s.d.keys.forget(s.keyName(k))
 	}
@@ -164,7 +164,7 @@ func (s *stream) keyName(k *Key) string { return "key " + s.ref + " " + k.URI }
 // key returns the 16 bytes of a key.
 func (s *stream) key(ctx context.Context, k *Key) ([]byte, error) {
 	located := func(err error) error {
-		return fail("read", fmt.Sprintf("key %s of line %d", clip(source.RedactURL(k.URI)), k.Line), err)
+		return fail("read", fmt.Sprintf("key %s of line %d", clip(shown(k.URI)), k.Line), err)
 	}
 	return s.d.keys.get(ctx, s.keyName(k), func() ([]byte, error) {
 		if rest, ok := strings.CutPrefix(k.URI, "data:"); ok {
@@ -233,7 +233,7 @@ func (s *stream) initBytes(ctx context.Context, m *Map, sequence int64) ([]byte,
 			}
 		}
 		if err != nil {
-			return nil, fail("read", fmt.Sprintf("map %s of line %d", clip(source.RedactURL(m.URI)), m.Line), err)
+			return nil, fail("read", fmt.Sprintf("map %s of line %d", clip(shown(m.URI)), m.Line), err)
 		}
 		return data, nil
 	})

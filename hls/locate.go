@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sprocket-video/sprocket/container"
-	"github.com/sprocket-video/sprocket/source"
 )
 
 // Estimate tells of a track by its playlist: how long all EXTINF are together. Method is "playlist", or "packets" once all segments were listed.
@@ -293,7 +292,7 @@ func (d *Demuxer) Origin(ctx context.Context, track int, info container.PacketIn
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Origin{
-		URI: source.RedactURL(g.URI), Sequence: g.Sequence, Period: g.Period, Date: g.Date, Shift: g.placed.shift(s.slots[ref.slot].track.Timebase),
+		URI: shown(g.URI), Sequence: g.Sequence, Period: g.Period, Date: g.Date, Shift: g.placed.shift(s.slots[ref.slot].track.Timebase),
 	}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"sync"
 
 	"github.com/sprocket-video/sprocket/container"
@@ -143,9 +144,24 @@ func (s *stream) open(ctx context.Context, g *segment) (*part, func(), error) {
 	})
 }
 
+// shown returns a URI of a playlist, absolute or not, without credentials and query, for people to read.
+func shown(uri string) string {
+	uri, _, _ = strings.Cut(uri, "#")
+	path, _, query := strings.Cut(uri, "?")
+	if strings.HasPrefix(path, "//") { // RFC 3986, 4.2: of the playlist's own scheme
+		path = strings.TrimPrefix(source.RedactURL("http:"+path), "http:")
+	} else {
+		path = source.RedactURL(path)
+	}
+	if query {
+		path += "?…"
+	}
+	return path
+}
+
 // located says which segment an error is about.
 func (s *stream) located(op string, g *segment, err error) error {
-	return fail(op, fmt.Sprintf("segment %d, %s", g.Sequence, clip(source.RedactURL(g.URI))), err)
+	return fail(op, fmt.Sprintf("segment %d, %s", g.Sequence, clip(shown(g.URI))), err)
 }
 
 func (s *stream) openPart(ctx context.Context, g *segment) (*part, error) {

@@ -176,7 +176,7 @@ func (s *stream) begin(ctx context.Context) error {
 func (s *stream) name(op string, err error) error {
 	path := "playlist"
 	if s.ref != "" {
-		path += " " + clip(source.RedactURL(s.ref))
+		path += " " + clip(shown(s.ref))
 	}
 	return fail(op, path, err)
 }
