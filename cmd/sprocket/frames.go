@@ -15,6 +15,7 @@ import (
 
 	"github.com/sprocket-video/sprocket"
 	"github.com/sprocket-video/sprocket/seek"
+	"github.com/sprocket-video/sprocket/source"
 	"github.com/sprocket-video/sprocket/tensor"
 )
 
@@ -294,7 +295,7 @@ func kindOf(name string) (outputKind, error) {
 	}
 	kind, ok := outputKinds[strings.ToLower(extension)]
 	if !ok || name == "-" {
-		return 0, usagef("-o %s: the form is not known; give a DIR, x.npy, x.safetensors, x.png or x.rgb", name)
+		return 0, usagef("-o %s: the form is not known; give a DIR, x.npy, x.safetensors, x.png or x.rgb", source.RedactURL(name))
 	}
 	return kind, nil
 }

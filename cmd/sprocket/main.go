@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	_ "github.com/sprocket-video/sprocket/codec/ffmpeg"
+	"github.com/sprocket-video/sprocket/source"
 )
 
 // Exit statuses.
@@ -73,7 +74,7 @@ func newRoot() *cobra.Command {
 			if len(args) == 0 {
 				return usagef("no command given")
 			}
-			return usagef("unknown command %q%s", args[0], suggestion(cmd, args[0]))
+			return usagef("unknown command %q%s", source.RedactURL(args[0]), suggestion(cmd, args[0]))
 		},
 		RunE: func(*cobra.Command, []string) error { return nil },
 	}
@@ -104,7 +105,11 @@ func oneSource(_ *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return usagef("no SOURCE given")
 	case len(args) > 1:
-		return usagef("one SOURCE at a time, not %d: %s", len(args), strings.Join(args, " "))
+		shown := make([]string, len(args))
+		for i, name := range args {
+			shown[i] = source.RedactURL(name)
+		}
+		return usagef("one SOURCE at a time, not %d: %s", len(args), strings.Join(shown, " "))
 	case args[0] == "":
 		return usagef("SOURCE is empty")
 	}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/sprocket-video/sprocket/source"
 )
 
 // outFile is a file that appears under its name only when it is whole.
@@ -74,5 +76,7 @@ type writeError struct {
 	err  error
 }
 
-func (e *writeError) Error() string { return fmt.Sprintf("write %s: %v", e.name, e.err) }
+func (e *writeError) Error() string {
+	return fmt.Sprintf("write %s: %v", source.RedactURL(e.name), e.err)
+}
 func (e *writeError) Unwrap() error { return e.err }

@@ -7,7 +7,6 @@ import (
 	"image/draw"
 	"image/png"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -144,7 +143,7 @@ func (s *sheet) draw() *image.RGBA {
 func (s *sheet) drawHeader(img *image.RGBA) {
 	m := s.d.Metadata()
 	room := img.Rect.Dx() - 2*sheetMargin
-	title := printable(filepath.Base(s.source))
+	title := printable(baseName(s.source))
 	if s.source == "-" {
 		title = "standard input"
 	}

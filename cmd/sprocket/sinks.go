@@ -204,7 +204,7 @@ func (j *framesJob) safetensorsHead(in *input, d *sprocket.VideoDecoder, ns, sha
 		Frames   entry             `json:"frames"`
 	}{
 		map[string]string{
-			"source": strings.ToValidUTF8(filepath.Base(in.name), "?"), "track": fmt.Sprint(m.Track), "codec": m.Codec,
+			"source": strings.ToValidUTF8(baseName(in.name), "?"), "track": fmt.Sprint(m.Track), "codec": m.Codec,
 			"timebase": m.Timebase.String(), "layout": j.options.Layout.String(), "channels": "RGB",
 		},
 		entry{"I64", n, [2]int64{0, k}}, entry{"F64", n, [2]int64{k, 2 * k}}, entry{dtype, shape, [2]int64{2 * k, 2*k + bytesOf}},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -122,3 +123,6 @@ func plural(n int64, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
+
+// baseName returns the last part of an input's name, without the mark that stands for the query of a URL.
+func baseName(name string) string { return filepath.Base(strings.TrimSuffix(name, "?…")) }
