@@ -62,4 +62,11 @@ func TestProgressLine(t *testing.T) {
 	if got := b.String(); !strings.Contains(got, "frame 5/10  50%") || !strings.HasSuffix(got, "\r\x1b[K") {
 		t.Errorf("progress wrote %q", got)
 	}
+	b.Reset()
+	p = &progress{w: &b, what: "frame"} // of a pipe
+	p.add(5)
+	p.end()
+	if got := b.String(); !strings.Contains(got, "frame 5  ") || strings.Contains(got, "/0") || strings.Contains(got, "left") {
+		t.Errorf("progress without a total wrote %q", got)
+	}
 }

@@ -19,7 +19,7 @@ type progress struct {
 	shown time.Time
 }
 
-// newProgress returns nil when w is no terminal.
+// newProgress returns nil when w is no terminal. A total of zero is one that is not known.
 func newProgress(w io.Writer, what string, total int) *progress {
 	if !isTerminal(w) {
 		return nil
@@ -58,8 +58,12 @@ func (p *progress) add(n int) {
 	}
 	p.shown = now
 	rate := float64(p.done) / now.Sub(p.start).Seconds()
+	if p.total <= 0 {
+		fmt.Fprintf(p.w, "\r\x1b[K%s %d  %.0f/s", p.what, p.done, rate)
+		return
+	}
 	left := time.Duration(float64(p.total-p.done) / rate * float64(time.Second)).Round(time.Second)
-	fmt.Fprintf(p.w, "\r\x1b[K%s %d/%d  %d%%  %.0f/s  %v left", p.what, p.done, p.total, 100*p.done/max(p.total, 1), rate, left)
+	fmt.Fprintf(p.w, "\r\x1b[K%s %d/%d  %d%%  %.0f/s  %v left", p.what, p.done, p.total, 100*p.done/p.total, rate, left)
 }
 
 // end takes the line away.
