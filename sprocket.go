@@ -197,7 +197,7 @@ func (d *VideoDecoder) open(ctx context.Context) error {
 	d.info = &d.demuxer.Tracks()[d.track]
 	if d.backend = d.opts.Backend; d.backend == nil {
 		if d.backend, err = codec.For(d.info); err != nil {
-			return err
+			return withFault(d.demuxer, err)
 		}
 	}
 	if d.index == nil {
@@ -245,7 +245,7 @@ func (d *VideoDecoder) openContainer(ctx context.Context) error {
 	seekable, ok := demuxer.(container.SeekableDemuxer)
 	switch {
 	case chosen < 0:
-		err = noVideo(demuxer.Tracks(), d.opts.Track)
+		err = withFault(demuxer, noVideo(demuxer.Tracks(), d.opts.Track))
 	case !ok:
 		err = fmt.Errorf("sprocket: %w", container.ErrNotSeekable)
 	}
@@ -331,6 +331,16 @@ func noVideo(tracks []container.Track, id int) error {
 		what = fmt.Sprintf("no video track with ID %d", id)
 	}
 	return fmt.Errorf("sprocket: %s; tracks: %s: %w", what, strings.Join(have, ", "), container.ErrUnsupported)
+}
+
+// withFault adds the first fault of a container to an error that may come of it: of a file whose headers are cut.
+func withFault(d container.Demuxer, err error) error {
+	if w, ok := d.(container.Warner); ok {
+		if faults := w.Warnings(); len(faults) > 0 {
+			return fmt.Errorf("%w; first fault of the container: %w", err, faults[0])
+		}
+	}
+	return err
 }
 
 // Close frees the decoder, and closes the file if Open opened it. Calls still running end with an error or their result, and what

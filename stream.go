@@ -183,7 +183,7 @@ func (s *VideoStream) open(ctx context.Context) error {
 		return err
 	}
 	if chosen < 0 {
-		err = noVideo(d.Tracks(), s.opts.Track)
+		err = withFault(d, noVideo(d.Tracks(), s.opts.Track))
 	} else {
 		err = s.use(d, chosen)
 	}
@@ -198,7 +198,7 @@ func (s *VideoStream) use(d container.Demuxer, track int) (err error) {
 	s.demuxer, s.track, s.info = d, track, d.Tracks()[track]
 	if s.backend = s.opts.Backend; s.backend == nil {
 		if s.backend, err = codec.For(&s.info); err != nil {
-			return err
+			return withFault(d, err)
 		}
 	}
 	o := &s.opts

@@ -253,7 +253,7 @@ func (j *framesJob) runForward(ctx context.Context, in *forward, stderr io.Write
 		return err
 	}
 	if w.n == 0 {
-		return fmt.Errorf("track %d has no frames", s.Track().ID)
+		return noFrames(s.Track().ID, s.Warnings())
 	}
 	if err := j.pick.missed(w.n, w.end); err != nil {
 		return &usageError{about(in.name, err)}

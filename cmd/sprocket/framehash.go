@@ -74,7 +74,7 @@ func framehash(ctx context.Context, in *input, trackID int, out, stderr io.Write
 		}
 	}()
 	if d.Len() == 0 {
-		return noFrames(d)
+		return noFrames(d.Track().ID, d.Warnings())
 	}
 	warn(stderr, in.name, d.Warnings())
 	_, err = hashFrames(ctx, d.Track(), d.Frames(ctx), d.Len(), out, stderr)
@@ -95,7 +95,7 @@ func framehashForward(ctx context.Context, in *forward, trackID int, out, stderr
 	n, err := hashFrames(ctx, s.Track(), s.Frames(ctx), 0, out, stderr)
 	warn(stderr, in.name, s.Warnings())
 	if n == 0 && err == nil {
-		err = fmt.Errorf("track %d has no frames", s.Track().ID)
+		err = noFrames(s.Track().ID, s.Warnings())
 	}
 	return err
 }

@@ -316,7 +316,7 @@ func (j *framesJob) run(ctx context.Context, in *input, stderr io.Writer) (err e
 		}
 	}()
 	if d.Len() == 0 {
-		return noFrames(d)
+		return noFrames(d.Track().ID, d.Warnings())
 	}
 	warn(stderr, in.name, d.Warnings())
 	ns, err := j.choose(ctx, d)
@@ -362,11 +362,11 @@ func (j *framesJob) smaller(ctx context.Context, in *input, d *sprocket.VideoDec
 }
 
 // noFrames is the error of a track that shows nothing, with the first fault of the file, which may be the reason.
-func noFrames(d *sprocket.VideoDecoder) error {
-	if faults := d.Warnings(); len(faults) > 0 {
-		return fmt.Errorf("track %d has no frames: %w", d.Track().ID, faults[0])
+func noFrames(track int, faults []error) error {
+	if len(faults) > 0 {
+		return fmt.Errorf("track %d has no frames: %w", track, faults[0])
 	}
-	return fmt.Errorf("track %d has no frames", d.Track().ID)
+	return fmt.Errorf("track %d has no frames", track)
 }
 
 // maxWarnings is how many faults of a file are told by commands other than inspect.

@@ -46,7 +46,7 @@ segments is its index.
 			if f.format != "sprocket" && f.format != "torchcodec" {
 				return usagef("--format %s: it is sprocket or torchcodec", f.format)
 			}
-			return f.run(cmd.Context(), args[0], cmd.InOrStdin())
+			return f.run(cmd.Context(), args[0], cmd.InOrStdin(), cmd.ErrOrStderr())
 		},
 	}
 	f.spool = spoolFlag(cmd)
@@ -62,7 +62,7 @@ segments is its index.
 	return cmd
 }
 
-func (f *indexFlags) run(ctx context.Context, name string, stdin io.Reader) (err error) {
+func (f *indexFlags) run(ctx context.Context, name string, stdin io.Reader, stderr io.Writer) (err error) {
 	chosen := -1
 	var wrong error
 	m, err := openMedia(ctx, name, stdin, *f.spool, func(tracks []container.Track) []int {
@@ -86,6 +86,7 @@ func (f *indexFlags) run(ctx context.Context, name string, stdin io.Reader) (err
 	if err != nil {
 		return about(name, err)
 	}
+	warn(stderr, m.name, m.faults())
 	out, err := createFile(f.output)
 	if err != nil {
 		return err
@@ -125,6 +126,9 @@ func (f *indexFlags) build(ctx context.Context, m *media, track int) ([]byte, er
 	}
 	if err != nil {
 		return nil, err
+	}
+	if table.Len() == 0 {
+		return nil, noFrames(m.demuxer.Tracks()[track].ID, m.faults())
 	}
 	if f.format == "torchcodec" {
 		return table.AppendFrameMappings(nil), nil

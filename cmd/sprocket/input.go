@@ -150,6 +150,14 @@ func (m *media) open(ctx context.Context, pick func([]container.Track) []int) er
 	return nil
 }
 
+// faults returns what is wrong with the container that did not stop the work.
+func (m *media) faults() []error {
+	if w, ok := m.demuxer.(container.Warner); ok {
+		return w.Warnings()
+	}
+	return nil
+}
+
 // Close closes the demuxer and the input.
 func (m *media) Close() error { return errors.Join(m.demuxer.Close(), m.input.close()) }
 

@@ -100,10 +100,8 @@ func inspect(ctx context.Context, m *media, verify, approximate bool) (*report, 
 		end -= begin
 		r.Duration = &end
 	}
-	if w, ok := m.demuxer.(container.Warner); ok {
-		for _, err := range w.Warnings() {
-			r.Warnings = append(r.Warnings, oneLine(err))
-		}
+	for _, err := range m.faults() {
+		r.Warnings = append(r.Warnings, oneLine(err))
 	}
 	if m.http != nil {
 		r.HTTP = reportHTTP(m.http)

@@ -56,6 +56,7 @@ func newPackets() *cobra.Command {
 			}
 			if wrong == nil {
 				wrong = m.writePackets(cmd.Context(), cmd.OutOrStdout(), chosen, asJSON)
+				warn(cmd.ErrOrStderr(), m.name, m.faults())
 			}
 			if err := m.Close(); wrong == nil {
 				wrong = err
