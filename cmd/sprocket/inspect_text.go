@@ -60,8 +60,11 @@ func (r *trackReport) appendText(b []byte) []byte {
 		r.Video.addText(&f)
 	}
 	if a := r.Audio; a != nil {
-		f.add("sound", fmt.Sprintf("%d Hz", a.SampleRate), plural(int64(a.Channels), "channel", "channels"),
-			format("%d bits", a.BitsPerSample))
+		channels := ""
+		if a.Channels > 0 {
+			channels = plural(int64(a.Channels), "channel", "channels")
+		}
+		f.add("sound", format("%d Hz", positive(a.SampleRate)), channels, format("%d bits", a.BitsPerSample))
 	}
 	if v := r.Variant; v != nil { // its packets were not listed
 		var rate, fps string

@@ -63,7 +63,8 @@ func newRoot() *cobra.Command {
 		Use:   "sprocket",
 		Short: "Inspect media files and take exact frames out of them",
 		Long: "Sprocket reads what a media file says about itself and gives any frame of it as a picture or a tensor.\n\n" +
-			"SOURCE is a path, or - for standard input. Only data goes to standard output.\n" +
+			"SOURCE is a path, an http or https URL, or - for standard input: of a movie (MP4, MOV), a transport stream (MPEG-TS) or\n" +
+			"a playlist (HLS). For other URLs, such as s3://bucket/key, the program sprocket-s3 is asked. Only data goes to standard output.\n" +
 			"Exit status: 0 done, 1 the input is at fault, 2 usage.",
 		Version:       version(),
 		SilenceErrors: true,

@@ -43,8 +43,9 @@ func playlistClip(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	master := "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000,RESOLUTION=4x4,FRAME-RATE=25,CODECS=\"avc1.42c00a\"\nlist.m3u8\n" +
-		"#EXT-X-STREAM-INF:BANDWIDTH=200000,RESOLUTION=8x8,FRAME-RATE=25,CODECS=\"avc1.42c00a\"\nlist.m3u8?large\n"
+	master := "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"English\",URI=\"none.m3u8\"\n" +
+		"#EXT-X-STREAM-INF:BANDWIDTH=100000,RESOLUTION=4x4,FRAME-RATE=25,CODECS=\"avc1.42c00a\"\nlist.m3u8\n" +
+		"#EXT-X-STREAM-INF:BANDWIDTH=200000,RESOLUTION=8x8,FRAME-RATE=25,CODECS=\"avc1.42c00a,mp4a.40.2\",AUDIO=\"sound\"\nlist.m3u8?large\n"
 	for name, text := range map[string]string{"list.m3u8": text + "#EXT-X-ENDLIST\n", "master.m3u8": master} {
 		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
@@ -131,13 +132,13 @@ func TestInspectVariants(t *testing.T) {
 		s.expect(100, 0)
 		var r report
 		unmarshal(t, mustRun(t, "inspect", "--json", name), &r)
-		if len(r.Tracks) != 2 || r.Tracks[0].Variant == nil || r.Tracks[0].Variant.Bandwidth != 100_000 || r.Tracks[1].Video.Width != 8 || r.Tracks[1].Index != nil {
+		if len(r.Tracks) != 3 || r.Tracks[0].Variant == nil || r.Tracks[0].Variant.Bandwidth != 100_000 || r.Tracks[1].Video.Width != 8 || r.Tracks[1].Index != nil {
 			t.Errorf("%s: %+v", name, r.Tracks)
 		}
 		if n, _ := s.counts(); n > 1 {
 			t.Errorf("%s: %d requests", name, n)
 		}
-		if text := mustRun(t, "inspect", name); !strings.Contains(text, "variant    up to 200 kb/s, 25 fps, avc1.42c00a\n") || strings.Contains(text, "packets    0") {
+		if text := mustRun(t, "inspect", name); !strings.Contains(text, "variant    up to 200 kb/s, 25 fps, avc1.42c00a,mp4a.40.2\n") || strings.Contains(text, "packets    0") || !strings.Contains(text, "track 3: audio, aac") || strings.Contains(text, "0 Hz") {
 			t.Errorf("%s:\n%s", name, text)
 		}
 	}

@@ -113,7 +113,7 @@ func (s *sheet) draw() *image.RGBA {
 		p := s.pictures[n]
 		labels[i] = [2]string{fmt.Sprintf("#%d", n), formatClock(p.info.PTS)}
 		wide := textWidth(labels[i][0]+"  "+labels[i][1], sheetText)
-		cell.X = max(cell.X, p.img.Rect.Dx(), wide)
+		cell.X = max(cell.X, p.img.Rect.Dx(), wide+sheetGap) // so that the labels of narrow pictures stand apart
 		cell.Y = max(cell.Y, p.img.Rect.Dy())
 	}
 	step := cell.Add(image.Pt(sheetGap, sheetGap+sheetLabel))
