@@ -119,7 +119,7 @@ type Sound struct {
 	Channels      int //
 	BitsPerSample int // of PCM; 0 for other codecs
 	FrameBytes    int // bytes of one sample of all channels for PCM; 0 for other codecs
-	Profile       int // the codec's own profile or object type, -1 unknown
+	Profile       int // the codec's own profile, of AAC the audio object type, -1 unknown
 }
 
 // Ratio is Num/Den; 0/0 is unknown.

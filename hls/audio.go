@@ -193,7 +193,7 @@ func (d *packed) describe(f *frame) {
 		},
 	}
 	if f.codec == "aac" {
-		d.track.Audio.Profile = int(f.config[0]>>3) - 1
+		d.track.Audio.Profile = int(f.config[0] >> 3)
 	}
 	d.track.Descriptions = []container.Description{d.track.Description}
 }

@@ -22,7 +22,7 @@ func readADTS(b []byte, h *heading) verdict {
 	if rate >= len(aacRates) || h.size < 7 {
 		return noHeader
 	}
-	h.codec, h.profile = "aac", int(b[2]>>6)
+	h.codec, h.profile = "aac", int(b[2]>>6)+1 // 14496-3, 1.A.2.2.1: one less than the audio object type
 	h.rate, h.channels = aacRates[rate], aacChannels[b[2]&1<<2|b[3]>>6]
 	h.samples = 1024 * (int(b[6]&3) + 1)
 	return isHeader

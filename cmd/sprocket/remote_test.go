@@ -115,3 +115,21 @@ func TestInspectTellsWhatAServerCost(t *testing.T) {
 		}
 	}
 }
+
+// The same sound has the same profile, whatever it is in.
+func TestProfilesOfSound(t *testing.T) {
+	t.Chdir(t.TempDir())
+	ffmpeg(t, "-f", "lavfi", "-i", "sine=frequency=440:duration=1", "-c:a", "aac", "sound.mp4")
+	ffmpeg(t, "-i", "sound.mp4", "-c", "copy", "sound.ts")
+	ffmpeg(t, "-i", "sound.mp4", "-c", "copy", "-f", "adts", "sound.aac")
+	if err := os.WriteFile("sound.m3u8", []byte("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1,\nsound.aac\n#EXT-X-ENDLIST\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"sound.mp4", "sound.ts", "sound.m3u8"} {
+		var r report
+		unmarshal(t, mustRun(t, "inspect", "--json", name), &r)
+		if a := r.Tracks[0].Audio; a == nil || a.Profile == nil || *a.Profile != 2 || *a.ProfileName != "LC" {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+}
