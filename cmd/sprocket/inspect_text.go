@@ -137,8 +137,10 @@ func (r *trackReport) profile() string {
 }
 
 func (v *videoReport) addText(f *fields) {
-	size := fmt.Sprintf("%dx%d", v.Width, v.Height)
-	mirrored, turned := "", ""
+	size, mirrored, turned := "", "", ""
+	if v.Width > 0 || v.Height > 0 {
+		size = fmt.Sprintf("%dx%d", v.Width, v.Height)
+	}
 	if v.Mirror {
 		mirrored = "mirrored"
 	}

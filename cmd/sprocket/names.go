@@ -56,13 +56,17 @@ var profiles = map[string]map[int]string{
 		44: "CAVLC 4:4:4 Intra", 66: "Baseline", 77: "Main", 88: "Extended", 100: "High", 110: "High 10", 122: "High 4:2:2",
 		118: "Multiview High", 128: "Stereo High", 244: "High 4:4:4 Predictive",
 	},
-	"hevc": {1: "Main", 2: "Main 10", 3: "Main Still Picture", 4: "Rext", 5: "High Throughput", 6: "Multiview Main", 9: "SCC"},
-	"av1":  {0: "Main", 1: "High", 2: "Professional"},
-	"vp9":  {0: "Profile 0", 1: "Profile 1", 2: "Profile 2", 3: "Profile 3"},
+	"hevc":       {1: "Main", 2: "Main 10", 3: "Main Still Picture", 4: "Rext", 5: "High Throughput", 6: "Multiview Main", 9: "SCC"},
+	"mpeg2video": {1: "High", 2: "Spatially Scalable", 3: "SNR Scalable", 4: "Main", 5: "Simple"}, // ITU-T H.262, table 8-2
+	"av1":        {0: "Main", 1: "High", 2: "Professional"},
+	"vp9":        {0: "Profile 0", 1: "Profile 1", 2: "Profile 2", 3: "Profile 3"},
 	"aac": { // ISO/IEC 14496-3, 1.5.1.1: audio object type
 		1: "Main", 2: "LC", 3: "SSR", 4: "LTP", 5: "HE", 23: "LD", 29: "HEv2", 39: "ELD", 42: "xHE",
 	},
 }
+
+// mpeg2Levels are the levels of ITU-T H.262, table 8-3.
+var mpeg2Levels = map[int]string{4: "High", 6: "High 1440", 8: "Main", 10: "Low"}
 
 func profileName(codec string, profile int) *string {
 	name, ok := profiles[codec][profile]
@@ -77,6 +81,9 @@ func levelName(codec string, level int) *string {
 		return nil
 	case codec == "h264" && level == 9:
 		return known("1b", true)
+	case codec == "mpeg2video":
+		name, ok := mpeg2Levels[level]
+		return known(name, ok)
 	case codec == "h264", codec == "vp9":
 		tenths = level
 	case codec == "hevc": // ITU-T H.265, A.4.1: general_level_idc is 30 times the level
