@@ -69,7 +69,27 @@ func openForward(ctx context.Context, name string, stdin io.Reader, spool bool) 
 	if err != nil {
 		return nil, nil, errors.Join(about(name, err), end())
 	}
+	if name == "-" && !streamable(ctx, s) {
+		in, err := holdStream(ctx, name, s)
+		return in, nil, errors.Join(err, s.Close())
+	}
 	return nil, &forward{source.RedactURL(name), s, end}, nil
+}
+
+// streamable says whether a stream is, as far as its beginning tells, of a format that is read as it comes, or of none that is known.
+func streamable(ctx context.Context, s *source.Stream) bool {
+	head := make([]byte, 2<<10)
+	n, err := source.ReadSome(ctx, s, head, 0)
+	if err != nil {
+		return true // who opens it is told the same
+	}
+	for _, f := range sprocket.Formats() {
+		if f.Sniff(head[:n]) {
+			_, ok := f.(container.StreamFormat)
+			return ok
+		}
+	}
+	return true
 }
 
 // spoolInput puts what r gives into a temporary file.
@@ -88,6 +108,11 @@ func holdInput(ctx context.Context, name string, r io.Reader) (*input, error) {
 		return nil, err
 	}
 	defer func() { _ = s.Close() }() // it holds memory only
+	return holdStream(ctx, name, s)
+}
+
+// holdStream keeps in memory what a stream gives from its beginning on.
+func holdStream(ctx context.Context, name string, s *source.Stream) (*input, error) {
 	var all bytes.Buffer
 	piece := make([]byte, 64<<10)
 	for all.Len() <= maxHeld {

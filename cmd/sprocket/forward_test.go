@@ -107,6 +107,34 @@ func TestPipe(t *testing.T) {
 	}
 }
 
+// A transport stream in a pipe, which is not read as it comes, is kept where it is short: nobody has to say so.
+func TestPipeOfATransportStream(t *testing.T) {
+	moving(t)
+	ffmpeg(t, "-i", "clip.mp4", "-c", "copy", "clip.ts")
+	data, err := os.ReadFile("clip.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"framehash"}, {"packets"}, {"packets", "--json"}} {
+		want := mustRun(t, append(args, "clip.ts")...)
+		if status, out, errs := piped(t, data, append(args, "-")...); status != exitDone || errs != "" || out != want {
+			t.Errorf("%v: exit status %d, %q, %d bytes, want %d", args, status, errs, len(out), len(want))
+		}
+	}
+	mustRun(t, "frames", "clip.ts", "--every", "40", "-o", "a")
+	if status, _, errs := piped(t, data, "frames", "-", "--every", "40", "-o", "b"); status != exitDone || errs != "" {
+		t.Errorf("frames: exit status %d, %q", status, errs)
+	}
+	sameFiles(t, "a", "b")
+	long := bytes.Repeat(data, 17<<20/len(data))
+	if status, _, errs := piped(t, long, "framehash", "-"); status != exitInput || !strings.HasPrefix(errs, "sprocket: -: more than 16.8 MB from a pipe") || !strings.Contains(errs, "--spool") {
+		t.Errorf("a long one: exit status %d, %q", status, errs)
+	}
+	if status, out, errs := piped(t, long[:2*len(data)], "packets", "-", "--spool"); status != exitDone || strings.Count(out, "\n") < 180 {
+		t.Errorf("with --spool: exit status %d, %q", status, errs)
+	}
+}
+
 func sameFiles(t *testing.T, a, b string) {
 	t.Helper()
 	want, err := filepath.Glob(a + "/*.png")

@@ -49,7 +49,7 @@ func newFrames() *cobra.Command {
 Frames are numbered from 0 in presentation order; negative numbers count from the end. The frame at a time is the one that
 is being shown then. Nothing is written when a frame fails, but into a DIR go the good ones.
 
-Of a pipe (SOURCE -) frames go into a DIR as they come, for --every, --at, --times and --range that do not count from the end. For all else
+Of a movie in a pipe (SOURCE -) frames go into a DIR as they come, for --every, --at, --times and --range that do not count from the end. For all else
 the input must fit into 16 MiB of memory, or be put into a temporary file: give --spool.`,
 		Example: "  sprocket frames clip.mp4 --at 0,10,-1 -o frames/\n" +
 			"  sprocket frames clip.mp4 --times 1.5,2s,00:01:02.5 -o x.npy --size 224x224\n" +
