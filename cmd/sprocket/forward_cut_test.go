@@ -5,7 +5,11 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -108,5 +112,34 @@ func TestPipeDamaged(t *testing.T) {
 				t.Errorf("%s of %s: exit status %d, %q; want %d, %q", tt.args, from, status, errs, tt.status, want)
 			}
 		}
+	}
+}
+
+// A response that breaks is told, whichever frames were asked for: it is not the frame's error that is read then.
+func TestResponseThatBreaks(t *testing.T) {
+	data := moving(t, "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
+	at := bytes.Index(data, []byte("moof")) - 4
+	long := append(append(bytes.Clone(data[:at]), 0x01, 0x40, 0, 0, 'f', 'r', 'e', 'e'), make([]byte, 20<<20-8)...) // too long to be kept
+	long = append(long, data[at:]...)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // no ranges
+		w.Header().Set("Content-Length", strconv.Itoa(len(long)))
+		_, _ = w.Write(long[:len(long)-1000]) // who reads may be gone
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer s.Close()
+	for _, args := range []string{"frames --every 50 -o out", "frames --at 1,99 -o out", "frames --times 0.1,9 -o out", "framehash", "packets"} {
+		status, _, errs := sprocketIn(t, "", append(strings.Fields(args), s.URL)...)
+		if status != exitInput || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "unexpected EOF") {
+			t.Errorf("%s: exit status %d, %q", args, status, errs)
+		}
+	}
+	for _, n := range []int{0, 1, 50} {
+		if _, err := os.Stat(fmt.Sprintf("out/frame-%06d.png", n)); err != nil {
+			t.Errorf("what came before is not written: %v", err)
+		}
+	}
+	if status, _, errs := sprocketIn(t, "", "frames", "--at", "1,30", "-o", "some", s.URL); status != exitDone || errs != "" {
+		t.Errorf("of what came: exit status %d, %q", status, errs)
 	}
 }
