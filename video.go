@@ -70,7 +70,7 @@ type Frame struct {
 type FrameBatch struct {
 	*tensor.Tensor
 	Frames []FrameInfo
-	// Errs is nil when every slot is good. Otherwise Errs[i] says why slot i, then undefined, has no frame.
+	// Errs is nil when every slot is good. Otherwise Errs[i], a *FrameError, says why slot i, then undefined, has no frame.
 	Errs []error
 }
 

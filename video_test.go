@@ -340,6 +340,13 @@ func TestABrokenPacketCostsItsFramesOnly(t *testing.T) {
 		if err == nil || b == nil || b.Errs[0] != nil || b.Errs[1] == nil || b.Errs[2] != nil || b.Errs[3] == nil {
 			t.Fatalf("FramesAt with two lost frames: %v", err)
 		}
+		for slot, n := range map[int]int{1: 6, 3: 7} {
+			var lost *FrameError
+			f, err := d.Index().Frame(n)
+			if !errors.As(b.Errs[slot], &lost) || err != nil || lost.N != n || lost.Ticks != f.PTS || lost.DurationTicks != f.Duration {
+				t.Errorf("slot %d: %v of %+v, want that of frame %d", slot, b.Errs[slot], lost, n)
+			}
+		}
 		if hash(b.Index(0)) != want[0] || hash(b.Index(2)) != want[12] {
 			t.Error("the good frames of a batch are wrong")
 		}
