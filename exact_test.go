@@ -226,6 +226,17 @@ func TestCropAndSampleEqualFFmpeg(t *testing.T) {
 		if _, err := d.FramesAt(t.Context(), []int{0, 6, 13, 19}); err != nil { // of another size, into the cache
 			t.Fatal(err)
 		}
+		if b, err = d.FramesAtSize(t.Context(), []int{13, -1}, 80, 0); err != nil {
+			t.Fatal(err)
+		}
+		for i, n := range []int{13, 19} {
+			if b.Frames[i].N != n || !bytes.Equal(b.Index(i).Bytes(), want[n]) {
+				t.Errorf("FramesAtSize: frame %d is not ffmpeg's %d", b.Frames[i].N, n)
+			}
+		}
+	}
+	if _, err := d.FramesAtSize(t.Context(), []int{0}, -1, 0); err == nil {
+		t.Error("a negative width was taken")
 	}
 	if _, err := open(t, name, &sprocket.VideoOptions{Crop: image.Rect(0, 0, 161, 5)}).FrameAt(t.Context(), 0); err == nil {
 		t.Error("a part that is not in the picture was taken")

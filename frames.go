@@ -105,6 +105,16 @@ func (d *VideoDecoder) FramesAt(ctx context.Context, ns []int) (*FrameBatch, err
 	return d.batch(ctx, ns, nil)
 }
 
+// FramesAtSize is FramesAt, but the frames have this width and height instead of those of VideoOptions; zero is as there. Nothing of it is cached.
+func (d *VideoDecoder) FramesAtSize(ctx context.Context, ns []int, width, height int) (*FrameBatch, error) {
+	if d.opts.Native || width < 0 || height < 0 {
+		return nil, fmt.Errorf("sprocket: size %dx%d of native planes, or negative", width, height)
+	}
+	px := d.pixels
+	px.Width, px.Height = width, height
+	return d.batchAs(ctx, ns, nil, &px)
+}
+
 // FramesInRange returns frames start, start+step, … before stop. As in a slice of Python, negative numbers count from the end and
 // what is out of range is clipped. Stop may be End. The step must be positive.
 func (d *VideoDecoder) FramesInRange(ctx context.Context, start, stop, step int) (*FrameBatch, error) {

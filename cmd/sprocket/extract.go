@@ -50,7 +50,7 @@ func (j *framesJob) extract(ctx context.Context, in *input, d *sprocket.VideoDec
 		return err
 	}
 	p := newProgress(stderr, "frame", len(unique))
-	x := &extraction{d: d, out: out, p: p, chunks: chunks}
+	x := &extraction{j: j, d: d, out: out, p: p, chunks: chunks}
 	err = x.run(ctx, min(workers, len(chunks)))
 	p.end()
 	if err != nil {
@@ -105,6 +105,7 @@ func cut(ctx context.Context, d *sprocket.VideoDecoder, frames []int, most, enou
 
 // extraction decodes chunks on several goroutines.
 type extraction struct {
+	j   *framesJob
 	d   *sprocket.VideoDecoder
 	out sink
 	p   *progress
@@ -145,7 +146,7 @@ func (x *extraction) next() []int {
 }
 
 func (x *extraction) decode(ctx context.Context, chunk []int) {
-	b, err := x.d.FramesAt(ctx, chunk)
+	b, err := x.d.FramesAtSize(ctx, chunk, x.j.options.Width, x.j.options.Height)
 	var e error
 	if b != nil && (err == nil || x.out.partial()) {
 		e = x.out.put(b)

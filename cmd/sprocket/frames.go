@@ -333,9 +333,7 @@ func (j *framesJob) run(ctx context.Context, in *input, stderr io.Writer) (err e
 		if len(ns) > maxThumbnails {
 			return usagef("%d pictures are too many for a contact sheet: %d at most", len(ns), maxThumbnails)
 		}
-		if d, err = j.smaller(ctx, in, d, len(ns)); err != nil {
-			return err
-		}
+		j.shrink(d, len(ns))
 	}
 	err = j.extract(ctx, in, d, ns, stderr)
 	if j.stats && err == nil {
@@ -347,18 +345,12 @@ func (j *framesJob) run(ctx context.Context, in *input, stderr io.Writer) (err e
 	return err
 }
 
-// smaller opens the decoder anew for thumbnails, unless a size was asked for: the size depends on the video.
-func (j *framesJob) smaller(ctx context.Context, in *input, d *sprocket.VideoDecoder, n int) (*sprocket.VideoDecoder, error) {
-	if j.options.Width != 0 || j.options.Height != 0 {
-		return d, nil
+// shrink makes n frames thumbnails, unless a size was asked for: theirs depends on the video.
+func (j *framesJob) shrink(d *sprocket.VideoDecoder, n int) {
+	if j.options.Width == 0 && j.options.Height == 0 {
+		m := d.Metadata()
+		j.options.Width, j.options.Height = thumbnailSize(&m, n)
 	}
-	m := d.Metadata()
-	j.options.Width, j.options.Height = thumbnailSize(&m, n)
-	small, err := openVideo(ctx, in, &j.options)
-	if err != nil {
-		return d, err
-	}
-	return small, d.Close()
 }
 
 // noFrames is the error of a track that shows nothing, with the first fault of the file, which may be the reason.

@@ -78,6 +78,17 @@ func TestFramesOfTransportStreamsAndPlaylists(t *testing.T) {
 			}
 		}
 	}
+	// A sheet, the size of whose pictures depends on the video, opens it once too.
+	for _, from := range []string{"made.ts", "made.m3u8", "pieces.m3u8"} {
+		s.expect(1000, 0)
+		mustRun(t, "frames", s.URL+"/"+from, "--count", "5", "-o", "five.npy")
+		want, _ := s.counts()
+		s.expect(1000, 0)
+		mustRun(t, "frames", s.URL+"/"+from, "--count", "5", "-o", "five.png")
+		if got, _ := s.counts(); got != want {
+			t.Errorf("%s: a sheet costs %d requests, want %d", from, got, want)
+		}
+	}
 	for _, from := range []string{"made.ts", "made.m3u8", "pieces.m3u8"} {
 		want, _ := hashLines(t, mustRun(t, "framehash", name))
 		for _, source := range []string{from, s.URL + "/" + from} {
