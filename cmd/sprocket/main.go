@@ -46,6 +46,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return exitDone
 	}
+	clearLine(stderr)
 	if ctx.Err() != nil {
 		return exitInterrupted
 	}

@@ -59,17 +59,26 @@ func (p *progress) add(n int) {
 	p.shown = now
 	rate := float64(p.done) / now.Sub(p.start).Seconds()
 	if p.total <= 0 {
-		fmt.Fprintf(p.w, "\r\x1b[K%s %d  %.0f/s", p.what, p.done, rate)
+		fmt.Fprintf(p.w, eraseLine+"%s %d  %.0f/s", p.what, p.done, rate)
 		return
 	}
 	left := time.Duration(float64(p.total-p.done) / rate * float64(time.Second)).Round(time.Second)
-	fmt.Fprintf(p.w, "\r\x1b[K%s %d/%d  %d%%  %.0f/s  %v left", p.what, p.done, p.total, 100*p.done/p.total, rate, left)
+	fmt.Fprintf(p.w, eraseLine+"%s %d/%d  %d%%  %.0f/s  %v left", p.what, p.done, p.total, 100*p.done/p.total, rate, left)
 }
 
 // end takes the line away.
 func (p *progress) end() {
 	if p != nil && !p.shown.IsZero() {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		fmt.Fprint(p.w, eraseLine)
+	}
+}
+
+const eraseLine = "\r\x1b[K"
+
+// clearLine takes away the line of work that did not come to its end.
+func clearLine(w io.Writer) {
+	if isTerminal(w) {
+		fmt.Fprint(w, eraseLine)
 	}
 }
 

@@ -39,8 +39,8 @@ func reportHTTP(r *source.Remote) *httpReport {
 
 // String returns "3 requests of 70.1 kB, 0 retries, 12 ms in all of them, cache: 5 hits, 70 misses".
 func (r *httpReport) String() string {
-	return fmt.Sprintf("%s of %s, %s, %s in all of them, cache: %d hits, %d misses", plural(r.Requests, "request", "requests"), formatBytes(r.Bytes),
-		plural(r.Retries, "retry", "retries"), formatElapsed(time.Duration(r.Waited*float64(time.Second))), r.Hits, r.Misses)
+	return fmt.Sprintf("%s of %s, %s, %s in all of them, cache: %s, %s", plural(r.Requests, "request", "requests"), formatBytes(r.Bytes),
+		plural(r.Retries, "retry", "retries"), formatElapsed(time.Duration(r.Waited*float64(time.Second))), plural(r.Hits, "hit", "hits"), plural(r.Misses, "miss", "misses"))
 }
 
 // cost is what some work read, and how long it took.
