@@ -143,13 +143,13 @@ func openVideoStream(ctx context.Context, in *forward, o *sprocket.VideoOptions)
 }
 
 // listForward opens the container of a forward input, and yields its packets as they are stored.
-func listForward(ctx context.Context, in *forward, pick func([]container.Track) []int) ([]container.Track, iter.Seq2[container.PacketInfo, error], error) {
+func listForward(ctx context.Context, in *forward, pick func([]container.Track) []int) (container.Demuxer, iter.Seq2[container.PacketInfo, error], error) {
 	d, err := container.OpenStream(ctx, in.Stream, sprocket.Formats(), &container.Options{Select: pick})
 	if err != nil {
 		return nil, nil, withHint(err)
 	}
-	return d.Tracks(), func(yield func(container.PacketInfo, error) bool) {
-		defer func() { _ = d.Close() }() // it holds memory only
+	return d, func(yield func(container.PacketInfo, error) bool) {
+		defer func() { _ = d.Close() }() // it holds memory only, and still tells of its tracks and faults
 		var p container.Packet
 		for {
 			err := d.Next(ctx, &p)

@@ -150,9 +150,11 @@ func (m *media) open(ctx context.Context, pick func([]container.Track) []int) er
 	return nil
 }
 
-// faults returns what is wrong with the container that did not stop the work.
-func (m *media) faults() []error {
-	if w, ok := m.demuxer.(container.Warner); ok {
+func (m *media) faults() []error { return faults(m.demuxer) }
+
+// faults returns what is wrong with a container that did not stop the work.
+func faults(d container.Demuxer) []error {
+	if w, ok := d.(container.Warner); ok {
 		return w.Warnings()
 	}
 	return nil

@@ -43,9 +43,10 @@ func newPackets() *cobra.Command {
 				return err
 			}
 			if onward != nil {
-				tracks, seq, err := listForward(cmd.Context(), onward, pick)
+				d, seq, err := listForward(cmd.Context(), onward, pick)
 				if err = cmp.Or(wrong, err); err == nil {
-					err = writePackets(cmd.OutOrStdout(), tracks, seq, asJSON)
+					err = writePackets(cmd.OutOrStdout(), d.Tracks(), seq, asJSON)
+					warn(cmd.ErrOrStderr(), onward.name, faults(d))
 				}
 				return about(args[0], cmp.Or(err, onward.Close()))
 			}

@@ -89,3 +89,21 @@ func TestPacketsAndIndexTellOfCutFragments(t *testing.T) {
 		mustRun(t, append(strings.Fields(args), "clip.mp4")...)
 	}
 }
+
+// What is wrong with a movie is told of a pipe as of a file.
+func TestPacketsOfAPipeTellOfFaults(t *testing.T) {
+	whole, err := os.ReadFile(fragments(t, 2, false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole = append(whole, make([]byte, 16)...)
+	if err := os.WriteFile("zeros.mp4", whole, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{"zeros.mp4", "-"} {
+		status, stdout, stderr := sprocketIn(t, string(whole), "packets", from)
+		if status != exitDone || strings.Count(stdout, "\n") != 41 || !strings.HasPrefix(stderr, "sprocket: "+from+": warning: mp4: ") || !strings.Contains(stderr, "zeros where a box should be") {
+			t.Errorf("%s: exit status %d, %d lines, %q", from, status, strings.Count(stdout, "\n"), stderr)
+		}
+	}
+}
