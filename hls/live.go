@@ -99,7 +99,8 @@ func (s *stream) update(p *Playlist) error {
 		s.segs = append(s.segs, g)
 		news = true
 	}
-	for s.first < len(s.segs) && s.segs[s.first].Sequence < m.Sequence {
+	// A playlist without segments has none that could be the first: where the window is shows the next one that has some.
+	for len(m.Segments) > 0 && s.segs[s.first].Sequence < m.Sequence {
 		s.first++
 	}
 	s.playlist = p

@@ -156,6 +156,28 @@ func TestAPlaylistThatGoesBack(t *testing.T) {
 	}
 }
 
+// TestAWindowThatIsEmptyForAWhile: an encoder that begins anew may answer with no segments, whatever number it says the first one has.
+func TestAWindowThatIsEmptyForAWhile(t *testing.T) {
+	for _, tt := range []struct{ name, after, want string }{
+		{"goes on", window(11, 14, "#EXT-X-ENDLIST\n"), "[10 11 12 13 14]"},
+		{"begins anew", window(1000, 1001, "#EXT-X-ENDLIST\n"), "[10 11 12 1000 1001]"},
+	} {
+		s := &stage{list: func(at time.Duration) string {
+			switch {
+			case at < 4*time.Second:
+				return window(10, 12, "")
+			case at < 8*time.Second:
+				return window(1000, 999, "")
+			}
+			return tt.after
+		}}
+		got, errs := play(t, s.open(t), 100)
+		if fmt.Sprint(got) != tt.want || errs != nil || len(s.loads) < 3 {
+			t.Errorf("%s: packets of segments %v, errors %v, want %v; %d loads", tt.name, got, errs, tt.want, len(s.loads))
+		}
+	}
+}
+
 func TestALiveSegmentThatIsMissing(t *testing.T) {
 	late := func(name string, at time.Duration) bool { return name == "11.aac" && at < 3*time.Second }
 	never := func(name string, _ time.Duration) bool { return name == "11.aac" }
