@@ -2,7 +2,6 @@ package hls
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -19,24 +18,29 @@ type attribute struct {
 // attributes is an attribute list. Lists are short: they are searched.
 type attributes []attribute
 
-// maxAttributes bounds an attribute list.
+// maxAttributes bounds an attribute list, with those of it that are wrong.
 const maxAttributes = 256
 
-// parseAttributes reads an attribute list. What can be made sense of is returned beside an error.
+// parseAttributes reads an attribute list. What can be made sense of is returned beside an error, which is about the first fault.
 func parseAttributes(text string) (attributes, error) {
 	var list attributes
-	var wrong error
-	for {
+	var wrong error // the first one
+	fault := func(format, what string) {
+		if wrong == nil {
+			wrong = fmt.Errorf(format, clip(what))
+		}
+	}
+	for n := 0; ; n++ {
 		text = strings.TrimLeft(text, " \t,")
 		if text == "" {
 			return list, wrong
 		}
-		if len(list) == maxAttributes {
+		if n == maxAttributes {
 			return list, fmt.Errorf("more than %d attributes", maxAttributes)
 		}
 		end := strings.IndexAny(text, "=,")
 		if end < 0 || text[end] == ',' {
-			wrong = errors.Join(wrong, fmt.Errorf("attribute %q has no value", clip(text)))
+			fault("attribute %q has no value", text)
 			_, text, _ = strings.Cut(text, ",")
 			continue
 		}
@@ -45,7 +49,7 @@ func parseAttributes(text string) (attributes, error) {
 		if strings.HasPrefix(text, `"`) {
 			value, rest, closed := strings.Cut(text[1:], `"`)
 			if !closed {
-				wrong = errors.Join(wrong, fmt.Errorf("the quotes of attribute %s do not close", clip(a.name)))
+				fault("the quotes of attribute %s do not close", a.name)
 			}
 			a.value, a.quoted = value, true
 			_, text, _ = strings.Cut(rest, ",")
@@ -54,7 +58,7 @@ func parseAttributes(text string) (attributes, error) {
 			a.value = strings.TrimSpace(a.value)
 		}
 		if list.has(a.name) {
-			wrong = errors.Join(wrong, fmt.Errorf("attribute %s is there twice", clip(a.name)))
+			fault("attribute %s is there twice", a.name)
 			continue
 		}
 		list = append(list, a)

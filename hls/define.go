@@ -64,12 +64,12 @@ func (p *parser) query(name string) (string, bool) {
 }
 
 func isVariable(name string) bool {
-	for _, c := range name {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
-			return false
-		}
-	}
-	return name != ""
+	return name != "" && strings.IndexFunc(name, func(c rune) bool { return !inVariable(c) }) < 0
+}
+
+// inVariable says whether a character may be in the name of a variable.
+func inVariable(c rune) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
 }
 
 // substitute replaces the variables in a URI line or an attribute's value, 4.3. What was put in is not looked at again.
@@ -84,12 +84,13 @@ func (p *parser) substitute(text string) string {
 		if !ok {
 			break
 		}
-		name, after, closed := strings.Cut(rest, "}")
-		if !closed || !isVariable(name) {
+		end := strings.IndexFunc(rest, func(c rune) bool { return !inVariable(c) })
+		if end <= 0 || rest[end] != '}' {
 			b.WriteString("{$")
 			text = rest
 			continue
 		}
+		name, after := rest[:end], rest[end+1:]
 		value, known := p.p.Variables[name]
 		if !known {
 			p.warn("variable %s is not declared", clip(name))

@@ -225,6 +225,32 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestFaultsCostTheirBytes parses lines whose faults, each alone, would be cheap. Only the first of a line is told.
+func TestFaultsCostTheirBytes(t *testing.T) {
+	const n = 1 << 20
+	for _, tt := range []struct{ name, line, want string }{
+		{"attributes without values", "#EXT-X-START:TIME-OFFSET=1," + strings.Repeat("a,", n), "more than 256 attributes"},
+		{"one attribute again and again", "#EXT-X-START:TIME-OFFSET=1," + strings.Repeat("a=1,", n), "more than 256 attributes"},
+		{"three without values", "#EXT-X-START:TIME-OFFSET=1,a,b,c", `attribute "a,b,c" has no value`},
+		{"variables without an end", strings.Repeat("{$", n), ""},
+		{"long names of variables without an end", strings.Repeat("{$"+strings.Repeat("a", 62), n/32), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			began := time.Now()
+			p := parse(t, lines("#EXT-X-TARGETDURATION:1", tt.line, "#EXTINF:1,", "end"), nil)
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if segments := p.Media.Segments; segments[len(segments)-1].URI != "end" || tt.want == "" && segments[0].URI != tt.line {
+				t.Errorf("%d segments", len(segments))
+			}
+			if tt.want != "" && (len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0].Error(), tt.want)) {
+				t.Errorf("warnings %v, want %q", p.Warnings, tt.want)
+			}
+		})
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"{$a}\",IV=0x1\n#EXTINF:1,\n#EXT-X-BYTERANGE:1\nx\n"))
 	f.Add([]byte("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:5\n#EXT-X-SKIP:SKIPPED-SEGMENTS=2\n#EXT-X-PART:DURATION=1,URI=\"a\",BYTERANGE=\"1@2\"\n#EXTINF:1\ny\n"))
