@@ -33,6 +33,18 @@ func (d *VideoDecoder) locate(ctx context.Context, find func(ctx context.Context
 
 func (d *VideoDecoder) ticks(t time.Duration) container.Ticks { return d.info.Timebase.Ticks(t) }
 
+// begin makes sure that the first frame is known, by which the length of the track is estimated.
+func (d *VideoDecoder) begin(ctx context.Context) error {
+	if d.guess == nil {
+		return nil
+	}
+	if err := d.enter(); err != nil {
+		return err
+	}
+	defer d.leave()
+	return d.guess.Begin(ctx)
+}
+
 // numbered finds frames by their numbers.
 func (d *VideoDecoder) numbered(ctx context.Context, ns []int) located {
 	frames := make([]seek.Located, len(ns))

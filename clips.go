@@ -130,6 +130,9 @@ func (d *VideoDecoder) clipsAt(ctx context.Context, o *IndexClips, place func(o 
 	if c.Clips < 0 || c.Frames < 0 || c.Step < 0 || c.Clips > maxClipFrames/c.Frames || c.Policy > Refuse {
 		return nil, fmt.Errorf("sprocket: clips %+v", c)
 	}
+	if err := d.begin(ctx); err != nil {
+		return nil, err
+	}
 	n := d.Len()
 	start, end := c.Start, c.End
 	if start < 0 {
@@ -171,6 +174,9 @@ func (d *VideoDecoder) clipsPlayedAt(ctx context.Context, o *TimeClips, place fu
 	c.Frames = cmp.Or(c.Frames, 1)
 	if c.Clips < 0 || c.Frames < 0 || c.Step < 0 || max(c.Clips, 1) > maxClipFrames/c.Frames || c.Policy > Refuse {
 		return nil, fmt.Errorf("sprocket: clips %+v", c)
+	}
+	if err := d.begin(ctx); err != nil {
+		return nil, err
 	}
 	m := d.Metadata()
 	if m.Frames == 0 {

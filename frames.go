@@ -121,6 +121,9 @@ func (d *VideoDecoder) FramesInRange(ctx context.Context, start, stop, step int)
 	if step <= 0 {
 		return nil, fmt.Errorf("sprocket: step %d of a range is not positive", step)
 	}
+	if err := d.begin(ctx); err != nil {
+		return nil, err
+	}
 	clip := func(n int) int {
 		if n < 0 {
 			n += d.Len()

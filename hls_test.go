@@ -276,3 +276,73 @@ func TestFramesBehindAMapThatChanges(t *testing.T) {
 		}
 	}
 }
+
+// TestRequestsOfAFrame opens playlists of five segments of four seconds by an approximate index, over HTTP, and decodes one frame by its time: that
+// takes the playlist, the key, and the frame's own segment, with its map. Only where nothing tells what the segments hold the first one is looked at.
+func TestRequestsOfAFrame(t *testing.T) {
+	for _, p := range playlists {
+		t.Run(p.name, func(t *testing.T) {
+			dir := makePlaylist(t, 20, slices.Concat(p.args, []string{"-hls_time", "4"})...)
+			want := decodedBy(t, filepath.Join(dir, "list.m3u8"))
+			if err := os.WriteFile(filepath.Join(dir, "master.m3u8"), []byte("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"avc1.4d400b\"\nlist.m3u8\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			var mu sync.Mutex
+			var asked []string
+			files := http.FileServer(http.Dir(dir))
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				asked = append(asked, strings.TrimPrefix(r.URL.Path, "/"))
+				mu.Unlock()
+				files.ServeHTTP(w, r)
+			}))
+			defer server.Close()
+			others := map[string][]string{"fmp4": {"init.mp4"}, "byte ranges": {"list.m4s"}, "AES-128": {"key.bin"}}[p.name]
+			segment := map[string]string{"fmp4": "list%d.m4s", "byte ranges": "list.m4s"}[p.name]
+			if segment == "" {
+				segment = "list%d.ts"
+			}
+			named := func(n int) string { return strings.ReplaceAll(segment, "%d", fmt.Sprint(n)) }
+			for _, name := range []string{"list.m3u8", "master.m3u8"} {
+				d := open(t, server.URL+"/"+name, &sprocket.VideoOptions{Native: true, Approximate: true})
+				expected := slices.Concat([]string{"list.m3u8"}, others)
+				if name == "master.m3u8" {
+					expected = append(expected, name)
+				} else if strings.HasSuffix(segment, ".ts") {
+					expected = append(expected, named(0)) // no map, and no CODECS
+				}
+				for _, n := range []int{135, 137, 62} { // in segments 3 and 1
+					f, err := d.FramePlayedAt(t.Context(), want[n].timebase.Duration(want[n].pts))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if sum(f.Bytes()) != want[n].sum {
+						t.Errorf("%s: frame %d is another picture", name, n)
+					}
+					if n != 137 {
+						expected = append(expected, named(n/40))
+					}
+					mu.Lock()
+					got := slices.Sorted(slices.Values(asked))
+					mu.Unlock()
+					if slices.Sort(expected); !slices.Equal(got, expected) {
+						t.Errorf("%s: up to frame %d %v were asked for, want %v", name, n, got, expected)
+					}
+				}
+				if b := d.Metadata().Begin; name == "list.m3u8" && p.name == "ts" && b != want[0].timebase.Duration(want[0].pts) {
+					t.Errorf("it begins at %v", b)
+				}
+				f, err := d.FrameAt(t.Context(), 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if sum(f.Bytes()) != want[0].sum || d.Metadata().Begin != f.PTS || d.Len() != len(want) {
+					t.Errorf("%s: %d frames from %v on, the first is %+v", name, d.Len(), d.Metadata().Begin, f.FrameInfo)
+				}
+				mu.Lock()
+				asked = nil
+				mu.Unlock()
+			}
+		})
+	}
+}

@@ -25,7 +25,7 @@ type Metadata struct {
 
 	Timebase   container.Timebase
 	Frames     int           // number of frames
-	Estimated  bool          // Frames, End, Duration, AverageFPS and BitRate are estimates: the index is approximate
+	Estimated  bool          // Frames, End, Duration, AverageFPS and BitRate are estimates: the index is approximate. Of a playlist Begin is one too, until a frame was asked for by number
 	KeyFrames  int64         // number of key packets; -1 when the index is approximate
 	Begin      time.Duration // PTS of the first frame
 	End        time.Duration // end of the last frame
@@ -40,7 +40,7 @@ type Metadata struct {
 
 // Metadata returns what is known about the track, from its tables.
 func (d *VideoDecoder) Metadata() Metadata {
-	t := d.info
+	t := d.described()
 	tb := t.Timebase
 	m := Metadata{
 		Track: t.ID, Codec: t.Codec, FourCC: t.FourCC, Language: t.Language,

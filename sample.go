@@ -36,6 +36,9 @@ func (d *VideoDecoder) Sample(ctx context.Context, s Sampling) (*FrameBatch, err
 	case s.MaxPixels > 0 && d.opts.Native:
 		return nil, errors.New("sprocket: MaxPixels with native planes")
 	}
+	if err := d.begin(ctx); err != nil {
+		return nil, err
+	}
 	if d.guess != nil && s.FPS > 0 {
 		px := d.pixels
 		px.MaxPixels = cmp.Or(s.MaxPixels, px.MaxPixels)

@@ -86,7 +86,15 @@ func (d *VideoDecoder) Index() seek.Index {
 }
 
 // Track describes the track that is decoded.
-func (d *VideoDecoder) Track() container.Track { return *d.info }
+func (d *VideoDecoder) Track() container.Track { return *d.described() }
+
+// described returns the track as it is known by now.
+func (d *VideoDecoder) described() *container.Track {
+	if d.guess == nil {
+		return d.info
+	}
+	return &d.demuxer.Tracks()[d.track]
+}
 
 // Warnings returns the faults that the container's tables have, as located errors.
 func (d *VideoDecoder) Warnings() []error {

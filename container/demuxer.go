@@ -58,6 +58,7 @@ type Estimate struct {
 	Duration Ticks  // about; NoTicks when not known
 	Packets  int64  // about how many; -1 when not known
 	Points   int    // places that Locate can go to at once; 0 when it must go through the headers
+	Apart    bool   // each of them costs a request of its own, the first too: only what is asked for should be looked for
 	// Reorder is how many packets may still come, behind one with a DTS after some time, before one that is presented not after
 	// that time. Zero: none, the DTS that Follow gives never are after the PTS of any packet behind.
 	Reorder int

@@ -24,7 +24,10 @@ func (d *Demuxer) Estimate(ctx context.Context, track int) (container.Estimate, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	tb := s.slots[ref.slot].track.Timebase
-	e := container.Estimate{Method: "playlist", Start: container.NoTicks, Duration: container.NoTicks, Packets: -1, Points: len(s.segs) - s.first}
+	e := container.Estimate{Method: "playlist", Start: container.NoTicks, Duration: container.NoTicks, Packets: -1, Points: len(s.segs) - s.first, Apart: true}
+	if s.seen && s.first < len(s.segs) {
+		e.Start = ticks(tb, s.begins+s.segs[s.first].start)
+	}
 	var packets int64
 	var lasting, whole time.Duration
 	begins := false

@@ -33,6 +33,7 @@ type stream struct {
 	counted  int           // segments whose packets have numbers
 	news     bool          // the slots tell more than the tracks
 	begins   time.Duration // about when the first segment does; 0 when no segment was seen
+	seen     bool          // one was
 }
 
 // slot is one elementary stream of the segments.
@@ -246,7 +247,7 @@ func (s *stream) exploreOne(ctx context.Context, g *segment) error {
 	first, timed, err := firstTime(ctx, p.d)
 	if timed {
 		s.mu.Lock()
-		s.begins = first - g.start
+		s.begins, s.seen = first-g.start, true
 		s.mu.Unlock()
 	}
 	return err

@@ -54,6 +54,27 @@ func (c *chain) start(s *stretch, told container.Estimate, tb container.Timebase
 	}
 }
 
+// foretell begins with what the demuxer told alone. The first stretch, once it is known, begins anew.
+func (c *chain) foretell(told container.Estimate, tb container.Timebase) {
+	c.points, c.whole = []point{{container.NoTicks, 0}}, -1
+	c.begin = max(told.Start, 0)
+	c.end = c.begin + 1
+	if told.Duration != container.NoTicks {
+		c.end = c.begin + min(max(told.Duration, 1), math.MaxInt64/4)
+	}
+	c.rate = tb.Seconds(1) * 25 // nothing tells
+	if told.Packets > 0 && told.Duration > 0 {
+		c.rate = float64(told.Packets) / float64(told.Duration)
+	}
+}
+
+// pace takes the rate of a stretch for that of the track, where the demuxer did not tell that and the first stretch is not known.
+func (c *chain) pace(s *stretch, told container.Estimate) {
+	if d := s.packets[0].Duration; told.Packets <= 0 && d > 0 {
+		c.rate = 1 / float64(d)
+	}
+}
+
 func (c *chain) last() point { return c.points[len(c.points)-1] }
 
 // add counts the frames of a stretch that begins at the last point, if they are all known. It returns false when there is no more to count.

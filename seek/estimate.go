@@ -1,7 +1,6 @@
 package seek
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +33,9 @@ type Estimate struct {
 
 	turn   chan struct{} // holds a token while someone looks for packets; guards what follows
 	first  container.PacketInfo
+	known  bool           // first is
+	begun  bool           // the first frame is known
+	probed bool           // it is known that fields have no packets of their own
 	hidden map[place]bool // of the first packets: leading pictures that cannot be decoded
 	starts map[place]bool // key packets whose bytes were read: can decoding start there?
 	lying  map[place]bool // those where it cannot
@@ -67,7 +69,8 @@ func shownAt(p *container.PacketInfo) container.Ticks {
 // errUnfit: the track cannot be approximated. It is listed instead.
 var errUnfit = errors.New("times run backward, or there is no place to start for long")
 
-// Guess returns an approximate index of a track, at the cost of a few reads: what leads through the container, and the first packets.
+// Guess returns an approximate index of a track, at the cost of a few reads: what leads through the container, and the first packets. Where those would
+// cost a request of their own (container.Estimate.Apart) they are left until they are asked for: see Begin.
 // Where all packets can be listed without reading, where the demuxer knows no other way, and where the fields of H.264 have packets of their own,
 // everything is listed, as by Build.
 func Guess(ctx context.Context, d container.SeekableDemuxer, track int) (*Estimate, error) {
@@ -84,6 +87,10 @@ func Guess(ctx context.Context, d container.SeekableDemuxer, track int) (*Estima
 			return nil, err
 		}
 	}
+	if e.told.Apart && !e.told.Exact {
+		e.count.foretell(e.told, e.tb)
+		return e, nil
+	}
 	if !e.told.Exact {
 		err := e.begin(ctx)
 		if err == nil || ctx.Err() != nil {
@@ -93,15 +100,24 @@ func Guess(ctx context.Context, d container.SeekableDemuxer, track int) (*Estima
 	return e, e.listAll(ctx)
 }
 
-// begin finds the first frame.
+// Begin finds the first frame, where Guess left that. Whoever asks for frames by number, or for all, need not call it; but what is told of the whole
+// track, its beginning and its length, is surer after it.
+func (e *Estimate) Begin(ctx context.Context) error {
+	_, err := e.orList(ctx, func() error { return e.begin(ctx) })
+	return err
+}
+
+// begin finds the first frame, unless that is known.
 func (e *Estimate) begin(ctx context.Context) error {
+	if e.begun {
+		return nil
+	}
 	var err error
 	if e.first, err = e.guide.Locate(ctx, e.track, container.NoTicks+1); err != nil {
 		return err
 	}
-	if fields, err := e.fielded(ctx); fields || err != nil {
-		return cmp.Or(err, errUnfit) // to tell second fields takes the heads of all packets
-	}
+	e.known = true
+	e.forget(shownAt(&e.first)) // it was not known that nothing is before it
 	s, err := e.stretchOf(ctx, e.first)
 	for err == nil && s.final() == 0 {
 		switch {
@@ -123,6 +139,7 @@ func (e *Estimate) begin(ctx context.Context) error {
 	defer e.mu.Unlock()
 	e.count.start(s, e.told, e.tb)
 	e.advance()
+	e.begun = true
 	return nil
 }
 
@@ -319,6 +336,9 @@ func (e *Estimate) publish(s *stretch) {
 	defer e.mu.Unlock()
 	e.uses++
 	s.used = e.uses
+	if !e.begun {
+		e.count.pace(s, e.told)
+	}
 	i, found := slices.BinarySearchFunc(e.stretches, s.from, func(s *stretch, pts container.Ticks) int { return compare(s.from, pts) })
 	if found {
 		e.held += len(s.packets) - len(e.stretches[i].packets)

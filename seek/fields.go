@@ -101,8 +101,8 @@ func (t *Table) single(ctx context.Context, r bitstream.FieldReader, info contai
 	return r.Single(p.Data), nil
 }
 
-// fielded says whether fields come in packets of their own among the first ones, as findFields would find.
-func (e *Estimate) fielded(ctx context.Context) (bool, error) {
+// fielded says whether fields come in packets of their own among those from one on, as findFields would find among the first.
+func (e *Estimate) fielded(ctx context.Context, from container.PacketInfo) (bool, error) {
 	tr := &e.demuxer.Tracks()[e.track]
 	if tr.Codec != "h264" || tr.Encryption.Scheme != "" {
 		return false, nil
@@ -115,7 +115,7 @@ func (e *Estimate) fielded(ctx context.Context) (bool, error) {
 	var before bitstream.Field
 	var last container.PacketInfo // the packet that before is of
 	begun, n := false, 0
-	for info, err := range e.guide.Follow(ctx, e.track, e.first) {
+	for info, err := range e.guide.Follow(ctx, e.track, from) {
 		if err != nil {
 			return false, err
 		}

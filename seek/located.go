@@ -97,6 +97,9 @@ func (e *Estimate) located(s *stretch, i int) Located {
 // frame where there are fewer. Others give a *RangeError.
 func (e *Estimate) Number(ctx context.Context, n int) (l Located, err error) {
 	t, err := e.orList(ctx, func() error {
+		if err = e.begin(ctx); err != nil {
+			return err
+		}
 		if n < 0 {
 			l, err = e.fromEnd(ctx, n)
 		} else {
@@ -289,7 +292,7 @@ func (w *walk) begin(ctx context.Context, pts container.Ticks) error {
 	w.step = 16
 	if pts == container.NoTicks {
 		var err error
-		w.s, err = w.e.stretchOf(ctx, w.e.first)
+		w.s, err = w.e.firstStretch(ctx)
 		return err
 	}
 	l, err := w.e.find(ctx, pts)

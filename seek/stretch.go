@@ -1,6 +1,7 @@
 package seek
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -191,8 +192,14 @@ func (e *Estimate) latest(s *stretch) *stretch {
 
 // stretchOf returns the stretch that begins with a packet.
 func (e *Estimate) stretchOf(ctx context.Context, p container.PacketInfo) (*stretch, error) {
+	if !e.probed {
+		if fields, err := e.fielded(ctx, p); fields || err != nil {
+			return nil, cmp.Or(err, errUnfit) // to tell second fields takes the heads of all packets
+		}
+		e.probed = true
+	}
 	from := shownAt(&p)
-	if placeOf(&p) == placeOf(&e.first) {
+	if e.known && placeOf(&p) == placeOf(&e.first) {
 		from = container.NoTicks
 	}
 	if s := e.remembered(from); s != nil && s.from == from && placeOf(&s.packets[0]) == placeOf(&p) {
@@ -205,6 +212,14 @@ func (e *Estimate) stretchOf(ctx context.Context, p container.PacketInfo) (*stre
 	s.arrange(e.hidden)
 	e.publish(s)
 	return s, nil
+}
+
+// firstStretch returns the stretch that begins with the first packet.
+func (e *Estimate) firstStretch(ctx context.Context) (*stretch, error) {
+	if err := e.begin(ctx); err != nil {
+		return nil, err
+	}
+	return e.stretchOf(ctx, e.first)
 }
 
 // after returns the stretch behind one whose end is known.
@@ -228,7 +243,7 @@ func (e *Estimate) after(s *stretch) (*stretch, error) {
 // at returns the stretch that begins at, or last before, a time, by what is remembered or what the demuxer knows.
 func (e *Estimate) at(ctx context.Context, pts container.Ticks) (*stretch, error) {
 	if pts == container.NoTicks {
-		return e.stretchOf(ctx, e.first)
+		return e.firstStretch(ctx)
 	}
 	if s := e.remembered(pts); s != nil {
 		near := s.shown != container.NoTicks && pts < s.shown+e.second
@@ -243,7 +258,7 @@ func (e *Estimate) at(ctx context.Context, pts container.Ticks) (*stretch, error
 	for lies := 0; err == nil; lies++ {
 		switch {
 		case shownAt(&p) > pts || !p.Key:
-			return e.stretchOf(ctx, e.first)
+			return e.firstStretch(ctx)
 		case !e.lying[placeOf(&p)]:
 			return e.stretchOf(ctx, p)
 		case lies == maxLies:
