@@ -346,3 +346,85 @@ func TestRequestsOfAFrame(t *testing.T) {
 		})
 	}
 }
+
+// TestFramesOfASegmentThatIsMissing asks for frames of a playlist of which one segment cannot be had: they fail, and say which, and all others are right.
+func TestFramesOfASegmentThatIsMissing(t *testing.T) {
+	key := func(name string) string {
+		return "#EXT-X-KEY:METHOD=AES-128,URI=\"" + name + "\",IV=0x000102030405060708090a0b0c0d0e0f\n"
+	}
+	for _, tt := range []struct {
+		name  string
+		kind  int // of playlists
+		spoil func(list string) string
+		why   string
+	}{
+		{"no file", 0, func(list string) string { return strings.Replace(list, "list2.ts", "gone2.ts", 1) }, "404"},
+		{"no file of fMP4", 1, func(list string) string { return strings.Replace(list, "list2.m4s", "gone2.m4s", 1) }, "404"},
+		{"no key", 3, func(list string) string {
+			before, rest, _ := strings.Cut(list, "list2.ts\n")
+			return before + key("none.bin") + "list2.ts\n" + key("key.bin") + rest
+		}, "none.bin"},
+		{"another key", 3, func(list string) string {
+			before, rest, _ := strings.Cut(list, "list2.ts\n")
+			return before + key("key.info.bin") + "list2.ts\n" + key("key.bin") + rest
+		}, "another key, or damage"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := makePlaylist(t, 5, playlists[tt.kind].args...)
+			want := decodedBy(t, filepath.Join(dir, "list.m3u8"))
+			list, err := os.ReadFile(filepath.Join(dir, "list.m3u8"))
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, "list.m3u8"), []byte(tt.spoil(string(list))), 0o644)
+			}
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, "key.info.bin"), []byte("0123456789abcdeX"), 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+			defer server.Close()
+			for _, approximate := range []bool{false, true} {
+				d := open(t, server.URL+"/list.m3u8", &sprocket.VideoOptions{Native: true, Approximate: approximate, Workers: 2})
+				at := func(n int) time.Duration { return want[n].timebase.Duration(want[n].pts) }
+				missing := func(n int, err error) {
+					t.Helper()
+					if err == nil || !strings.Contains(err.Error(), "segment 2, ") || !strings.Contains(err.Error(), tt.why) {
+						t.Errorf("approximate %v: frame %d: error = %v", approximate, n, err)
+					}
+				}
+				for n := range want {
+					f, err := d.FramePlayedAt(t.Context(), at(n))
+					if n/10 == 2 {
+						missing(n, err)
+						continue
+					}
+					if err != nil || sum(f.Bytes()) != want[n].sum {
+						t.Fatalf("approximate %v: frame %d: %v", approximate, n, err)
+					}
+				}
+				b, err := d.FramesPlayedAt(t.Context(), []time.Duration{at(19), at(25), at(30)})
+				if missing(25, err); b == nil || b.Errs[0] != nil || b.Errs[2] != nil {
+					t.Fatalf("approximate %v: batch %+v", approximate, b)
+				}
+				missing(25, b.Errs[1])
+				good, failed := 0, 0
+				for f, err := range d.Frames(t.Context()) {
+					if err != nil {
+						missing(20, err)
+						failed++
+						continue
+					}
+					w := want[good+good/20*10]
+					if f.Ticks != w.timebase.Convert(w.pts, d.Metadata().Timebase) || sum(f.Bytes()) != w.sum {
+						t.Errorf("approximate %v: frame %d, at %v, is another one", approximate, f.N, f.PTS)
+					}
+					good++
+				}
+				if good != 40 || failed != 1 {
+					t.Errorf("approximate %v: %d frames, and %d that fail", approximate, good, failed)
+				}
+			}
+		})
+	}
+}

@@ -133,6 +133,7 @@ func parseMPEGFrame(b []byte) (f frame, ok bool) {
 type packed struct {
 	src    source.Source
 	track  container.Track
+	bare   bool // no tag tells the time of the first frame
 	frames []container.PacketInfo
 	next   int
 }
@@ -153,7 +154,7 @@ func (packedAudio) Open(ctx context.Context, src source.Source, o *container.Opt
 	}
 	rest, pts := skipID3(data)
 	off := len(data) - len(rest)
-	d := &packed{src: src}
+	d := &packed{src: src, bare: pts < 0}
 	base := container.Ticks(max(pts, 0))
 	var samples int64
 	for off < len(data) {

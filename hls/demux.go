@@ -284,7 +284,10 @@ func (d *Demuxer) Close() error {
 }
 
 // List yields the packets of a track in decode order, beginning with number from.N. What was not listed before is fetched, a few segments at a
-// time. Segments that are missing or damaged are passed over, with a warning. Of a playlist that goes on it yields what there is now.
+// time. Of a playlist that goes on it yields what there is now.
+//
+// A segment that is missing, or is not what it should be, is a warning, and one packet as long as the segment: it is Corrupt, has no bytes, and reading it
+// gives the error. So what is asked for at that time fails, and nothing else.
 func (d *Demuxer) List(ctx context.Context, track int, from container.PacketInfo) iter.Seq2[container.PacketInfo, error] {
 	return func(yield func(container.PacketInfo, error) bool) {
 		ref, err := d.check(ctx, "list", track)
@@ -340,6 +343,9 @@ func (p prefetcher) Prefetch(ctx context.Context, off, n int64) error {
 	if g == nil {
 		return nil
 	}
+	if l := g.listed.Load(); l != nil && l.err != nil {
+		return nil // who reads it is told
+	}
 	_, done, err := p.s.open(ctx, g)
 	if err != nil {
 		return ctx.Err() // who reads a packet of it sees the error
@@ -352,6 +358,9 @@ func (s *stream) read(ctx context.Context, track, number int, info container.Pac
 	g := s.at(int(info.Pos >> segmentBits))
 	if g == nil || info.Pos < 0 {
 		return fail("read", fmt.Sprintf("segment %d", info.Pos>>segmentBits), fmt.Errorf("the playlist does not have it: %w", container.ErrCorrupt))
+	}
+	if l := g.listed.Load(); l != nil && l.err != nil {
+		return l.gone()
 	}
 	part, done, err := s.open(ctx, g)
 	if err != nil {

@@ -2,6 +2,7 @@ package hls
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"sort"
@@ -21,7 +22,8 @@ func ticks(tb container.Timebase, d time.Duration) container.Ticks {
 	return nanoseconds.Convert(container.Ticks(d), tb)
 }
 
-// listing returns the packets of a segment, which are listed when they are first asked for. Missing segments have none; other errors are returned.
+// listing returns the packets of a segment, which are listed when they are first asked for. Of a segment that is missing they tell that; other errors
+// are returned.
 func (s *stream) listing(ctx context.Context, g *segment) (*listing, error) {
 	if l := g.listed.Load(); l != nil {
 		return l, nil
@@ -41,11 +43,40 @@ func (s *stream) listing(ctx context.Context, g *segment) (*listing, error) {
 				return nil, err
 			}
 			s.d.warn(err)
-			l = &listing{err: err}
+			l = s.hole(g, err)
 		}
 	}
 	g.listed.Store(l)
 	return l, nil
+}
+
+// hole is the listing of a segment that is missing: one packet for each slot, as long as the segment. So there is a frame, which fails, rather than
+// the one before it for all that time.
+func (s *stream) hole(g *segment, err error) *listing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := &listing{err: err, rows: make([][]row, len(s.slots))}
+	for i, t := range s.slots {
+		if t.used && (t.known || t.fixed) {
+			l.rows[i] = []row{{duration: int32(min(max(ticks(t.track.Timebase, g.Duration), 0), math.MaxInt32)), flags: flagCorrupt}}
+		}
+	}
+	return l
+}
+
+// lost is why a segment is missing. It is about what asks for the segment, no longer about the server.
+type lost struct{ error }
+
+func (l lost) Is(target error) bool { return errors.Is(l.error, target) }
+
+// gone returns the error of a packet that stands for a missing segment.
+func (l *listing) gone() error {
+	if e, ok := errors.AsType[*container.Error](l.err); ok {
+		located := *e
+		located.Err = lost{e.Err}
+		return &located
+	}
+	return l.err
 }
 
 // firstPackets is how many packets are looked at for the one that is presented first.
@@ -64,7 +95,7 @@ func (s *stream) listSegment(ctx context.Context, g *segment) (*listing, error) 
 		slots[i] = *t
 	}
 	s.mu.Unlock()
-	l := &listing{rows: make([][]row, len(slots)), wraps: p.wraps}
+	l := &listing{rows: make([][]row, len(slots)), wraps: p.wraps, bare: p.bare}
 	if l.first, l.timed, err = firstTime(ctx, p.d); err != nil {
 		return nil, s.located("list", g, err)
 	}
@@ -194,8 +225,8 @@ func (r *row) convert(from, to container.Timebase) bool {
 }
 
 // info returns packet i of a segment as it is listed. Its number is -1 where the packets before it were not counted.
-func (s *stream) info(track, number int, g *segment, i int) container.PacketInfo {
-	r := &g.listed.Load().rows[number][i]
+func (s *stream) info(track, number int, g *segment, l *listing, i int) container.PacketInfo {
+	r := &l.rows[number][i]
 	s.mu.Lock()
 	placed, base, floor := g.placed, int64(-1), container.NoTicks
 	if g.base != nil {
@@ -244,15 +275,13 @@ func (s *stream) count(i int, l *listing) error {
 		if i == 0 {
 			g.floor[k], t.last = container.NoTicks, container.NoTicks
 		}
-		if k >= len(l.rows) {
-			continue
-		}
-		for r := range l.rows[k] {
-			if dts := l.rows[k][r].info(0, 0, 0, g.placed.shift(t.track.Timebase), t.last).DTS; dts != container.NoTicks {
+		rows := l.of(k)
+		for r := range rows {
+			if dts := rows[r].info(0, 0, 0, g.placed.shift(t.track.Timebase), t.last).DTS; dts != container.NoTicks {
 				t.last = max(t.last, dts)
 			}
 		}
-		if t.total += int64(len(l.rows[k])); t.total > s.d.opts.Limits.Packets {
+		if t.total += int64(len(rows)); t.total > s.d.opts.Limits.Packets {
 			return s.name("list", fmt.Errorf("%w: more than %d packets", container.ErrLimit, s.d.opts.Limits.Packets))
 		}
 	}
@@ -287,11 +316,13 @@ func (s *stream) list(ctx context.Context, track, number int, n int64, yield fun
 		if l.err != nil && lost == nil {
 			lost = l.err
 		}
-		if number >= len(l.rows) || len(l.rows[number]) == 0 {
+		rows := l.of(number)
+		if len(rows) == 0 {
 			continue
 		}
-		listed++
-		rows := l.rows[number]
+		if l.err == nil {
+			listed++
+		}
 		s.mu.Lock()
 		shift, base, floor := g.placed.shift(s.slots[number].track.Timebase), g.base[number], g.floor[number]
 		s.mu.Unlock()
@@ -325,7 +356,7 @@ func (s *stream) counted1(ctx context.Context, g *segment) (*listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.put(ctx, g); err != nil {
+	if err := s.put(ctx, g, l); err != nil {
 		return nil, err
 	}
 	if err := s.count(g.index, l); err != nil {

@@ -22,7 +22,8 @@ type stage struct {
 	at      time.Duration
 	list    func(at time.Duration) string
 	missing func(name string, at time.Duration) bool
-	loads   []time.Duration // of the playlist
+	media   func(n int) []byte // segment n; nil for frames
+	loads   []time.Duration    // of the playlist
 }
 
 var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -57,19 +58,26 @@ func (a actor) OpenRef(_ context.Context, ref string, _ source.RefOptions) (sour
 	if _, err := fmt.Sscanf(ref, "%d.aac", &n); err != nil || a.s.missing != nil && a.s.missing(ref, a.s.at) {
 		return nil, fs.ErrNotExist
 	}
+	if a.s.media != nil {
+		return bytes.NewReader(a.s.media(n)), nil
+	}
 	return bytes.NewReader(frames(n)), nil
 }
 
 // frames is segment n: one frame, at its time.
-func frames(n int) []byte {
-	pts := uint64(n) * 360_000
+func frames(n int) []byte { return frameAt(int64(n)*360_000, n) }
+
+// frameAt is a segment of one frame at a time in 1/90000 s.
+func frameAt(pts int64, n int) []byte {
 	tag := append([]byte("ID3\x04\x00\x00\x00\x00\x00\x3f"), "PRIV\x00\x00\x00\x35\x00\x00"...)
 	tag = append(tag, timeOwner...)
 	for i := range 8 {
 		tag = append(tag, byte(pts>>(56-8*i)))
 	}
-	return append(tag, 0xff, 0xf1, 0x50, 0x80, 0x01, 0x7f, 0xfc, byte(n), 0, 0, 0)
+	return append(tag, frameOf(n)...)
 }
+
+func frameOf(n int) []byte { return []byte{0xff, 0xf1, 0x50, 0x80, 0x01, 0x7f, 0xfc, byte(n), 0, 0, 0} }
 
 // window is a playlist of segments from first up to last, of four seconds.
 func window(first, last int, tail string) string {

@@ -39,7 +39,7 @@ func (d *Demuxer) Estimate(ctx context.Context, track int) (container.Estimate, 
 		}
 		if !begins && g.placed != nil {
 			begins = true
-			e.Start = ticks(tb, l.first+g.placed.total()-(g.start-s.segs[s.first].start))
+			e.Start = ticks(tb, g.placed.begins-(g.start-s.segs[s.first].start))
 		}
 		if ref.slot < len(l.rows) {
 			packets += int64(len(l.rows[ref.slot]))
@@ -78,40 +78,43 @@ func (d *Demuxer) Locate(ctx context.Context, track int, pts container.Ticks) (c
 	}
 	for ; i >= 0; i-- {
 		g := s.at(i)
-		if err := s.reach(ctx, g); err != nil {
+		l, err := s.reach(ctx, g)
+		if err != nil {
 			return container.PacketInfo{}, err
 		}
-		if k := s.lastKey(track, ref.slot, g, pts); k >= 0 {
-			return s.info(track, ref.slot, g, k), nil
+		if k := s.lastKey(track, ref.slot, g, l, pts); k >= 0 {
+			return s.info(track, ref.slot, g, l, k), nil
 		}
 	}
 	from, to := s.window()
 	for i := from; i < to; i++ {
 		g := s.at(i)
-		if err := s.reach(ctx, g); err != nil {
+		l, err := s.reach(ctx, g)
+		if err != nil {
 			return container.PacketInfo{}, err
 		}
-		if l := g.listed.Load(); ref.slot < len(l.rows) && len(l.rows[ref.slot]) > 0 {
-			return s.info(track, ref.slot, g, 0), nil
+		if len(l.of(ref.slot)) > 0 {
+			return s.info(track, ref.slot, g, l, 0), nil
 		}
 	}
 	return container.PacketInfo{}, s.name("locate", fmt.Errorf("the track has no packets: %w", container.ErrCorrupt))
 }
 
 // reach lists and places a segment, or says that it slid out.
-func (s *stream) reach(ctx context.Context, g *segment) error {
+func (s *stream) reach(ctx context.Context, g *segment) (*listing, error) {
 	if s.slid(g) && g.listed.Load() == nil {
-		return s.located("locate", g, ErrGone)
+		return nil, s.located("locate", g, ErrGone)
 	}
 	l, err := s.listing(ctx, g)
 	if err == nil {
-		err = s.put(ctx, g)
+		err = s.put(ctx, g, l)
 	}
-	if err == nil {
-		s.number(g, l)
-		s.d.once(s)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	s.number(g, l)
+	s.d.once(s)
+	return l, nil
 }
 
 // maxFindSteps bounds how often a playlist may turn out to be wrong about a time.
@@ -133,34 +136,32 @@ func (s *stream) find(ctx context.Context, number int, pts container.Ticks) (int
 			break
 		}
 		last = i
-		if err := s.reach(ctx, s.at(i)); err != nil {
+		if _, err := s.reach(ctx, s.at(i)); err != nil {
 			return 0, err
 		}
 	}
 	return last, nil
 }
 
-// guess returns the last segment that begins not after a time: as it is known, or counted by EXTINF from the nearest one that is known. Times of
-// which nothing is known begin where exploring saw them begin, or at 0.
+// guess returns the last segment that begins not after a time: as it is known, or counted by EXTINF from the nearest known ones. When nothing is known
+// the first begins where exploring saw it begin, or at 0.
 func (s *stream) guess(at time.Duration) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	best := -1
-	var begin time.Duration // where the playlist begins, counted back from the last known segment
-	unknown := s.begins
-	for i := len(s.segs) - 1; i >= 0; i-- { // the segments before the first known are counted from it
-		if l := s.segs[i].listed.Load(); l != nil && l.timed && s.segs[i].placed != nil {
-			unknown = l.first + s.segs[i].placed.total() - s.segs[i].start
-		}
-	}
-	begin = unknown
+	known := func(g *segment) bool { return g.placed != nil && g.placed.timed }
+	best, next := -1, 0
+	var a, b *segment // the known ones not behind it, and behind
 	for i, g := range s.segs {
-		starts := begin + g.start
-		if l := g.listed.Load(); l != nil && l.timed && g.placed != nil {
-			starts = l.first + g.placed.total()
-			begin = starts - g.start
+		if known(g) {
+			a = g
 		}
-		if starts > at && best >= 0 {
+		for next <= i || next < len(s.segs) && !known(s.segs[next]) {
+			next++
+		}
+		if b = nil; next < len(s.segs) {
+			b = s.segs[next]
+		}
+		if g.begins(a, b, s.begins) > at && best >= 0 {
 			break
 		}
 		best = i
@@ -168,45 +169,55 @@ func (s *stream) guess(at time.Duration) int {
 	return best
 }
 
+// begins returns when a segment begins, by what is known of one before it, which may be it, and of one behind it, if there are such.
+func (g *segment) begins(a, b *segment, first time.Duration) time.Duration {
+	switch {
+	case a != nil && b != nil: // EXTINF may be wrong
+		return a.placed.begins + time.Duration(float64(g.start-a.start)/float64(max(b.start-a.start, 1))*float64(b.placed.begins-a.placed.begins))
+	case a != nil:
+		return a.placed.begins + g.start - a.start
+	case b != nil:
+		return b.placed.begins + g.start - b.start
+	}
+	return first + g.start
+}
+
 // lookBehind looks for the time in the segment behind i, when it is not before the end of i.
 func (s *stream) lookBehind(ctx context.Context, track, number, i int, pts container.Ticks) (p container.PacketInfo, ok bool, err error) {
 	g := s.at(i)
-	l := g.listed.Load()
-	if number < len(l.rows) {
-		for k := range l.rows[number] {
-			if info := s.info(track, number, g, k); info.End() > pts || info.Duration == 0 && info.PTS >= pts {
-				return p, false, nil
-			}
+	l, err := s.reach(ctx, g)
+	if err != nil {
+		return p, false, err
+	}
+	for k := range l.of(number) {
+		if info := s.info(track, number, g, l, k); info.End() > pts || info.Duration == 0 && info.PTS >= pts {
+			return p, false, nil
 		}
 	}
 	next := s.at(i + 1)
 	if next == nil {
 		return p, false, nil
 	}
-	if err := s.reach(ctx, next); err != nil {
+	if l, err = s.reach(ctx, next); err != nil {
 		if missing(err) || errors.Is(err, container.ErrUnsupported) {
 			err = nil
 		}
 		return p, false, err
 	}
-	if k := s.lastKey(track, number, next, pts); k >= 0 {
-		return s.info(track, number, next, k), true, nil
+	if k := s.lastKey(track, number, next, l, pts); k >= 0 {
+		return s.info(track, number, next, l, k), true, nil
 	}
 	return p, false, nil
 }
 
 // lastKey returns the last key packet of a segment whose PTS is not after pts; -1 when there is none.
-func (s *stream) lastKey(track, number int, g *segment, pts container.Ticks) int {
-	l := g.listed.Load()
-	if number >= len(l.rows) {
-		return -1
-	}
+func (s *stream) lastKey(track, number int, g *segment, l *listing, pts container.Ticks) int {
 	found := -1
-	for k := range l.rows[number] {
-		if l.rows[number][k].flags&flagKey == 0 {
+	for k, r := range l.of(number) {
+		if r.flags&flagKey == 0 {
 			continue
 		}
-		if info := s.info(track, number, g, k); info.PTS != container.NoTicks && info.PTS <= pts {
+		if info := s.info(track, number, g, l, k); info.PTS != container.NoTicks && info.PTS <= pts {
 			found = k
 		}
 	}
@@ -236,20 +247,17 @@ func (s *stream) followFrom(ctx context.Context, track, number int, from contain
 		if g == nil {
 			return
 		}
-		if err := s.reach(ctx, g); err != nil {
+		l, err := s.reach(ctx, g)
+		if err != nil {
 			yield(container.PacketInfo{}, err)
 			return
 		}
-		l := g.listed.Load()
-		if number >= len(l.rows) {
-			continue
-		}
-		for k := range l.rows[number] {
+		for k := range l.of(number) {
 			if k%256 == 0 && ctx.Err() != nil {
 				yield(container.PacketInfo{}, ctx.Err())
 				return
 			}
-			info := s.info(track, number, g, k)
+			info := s.info(track, number, g, l, k)
 			begun = begun || info.Pos == from.Pos && info.PTS == from.PTS
 			if !begun {
 				continue
@@ -289,7 +297,7 @@ func (d *Demuxer) Origin(ctx context.Context, track int, info container.PacketIn
 	if g == nil || info.Pos < 0 {
 		return Origin{}, fail("origin", fmt.Sprintf("segment %d", info.Pos>>segmentBits), unsupported("the playlist does not have it"))
 	}
-	if err := s.reach(ctx, g); err != nil {
+	if _, err := s.reach(ctx, g); err != nil {
 		return Origin{}, err
 	}
 	s.mu.Lock()
@@ -314,12 +322,11 @@ func (d *Demuxer) DateOf(ctx context.Context, track int, pts container.Ticks) (d
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.segs[i]
-	l := g.listed.Load()
-	if g.Date.IsZero() || !l.timed {
+	if g.Date.IsZero() || !g.placed.timed {
 		return date, false, nil
 	}
 	tb := s.slots[ref.slot].track.Timebase
-	return g.Date.Add(tb.Duration(pts) - l.first - g.placed.total()), true, nil
+	return g.Date.Add(tb.Duration(pts) - g.placed.begins), true, nil
 }
 
 // TimeOf returns the time of a track at a wall clock time: the opposite of DateOf. ok is false where the playlist has no segment of that time.
@@ -338,16 +345,15 @@ func (d *Demuxer) TimeOf(ctx context.Context, track int, date time.Time) (pts co
 		if g.Date.IsZero() || date.Before(g.Date) || !date.Before(g.Date.Add(g.Duration)) {
 			continue
 		}
-		if err := s.reach(ctx, g); err != nil {
+		if _, err := s.reach(ctx, g); err != nil {
 			return container.NoTicks, false, err
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		l := g.listed.Load()
-		if !l.timed {
+		if !g.placed.timed {
 			return container.NoTicks, false, nil
 		}
-		return ticks(s.slots[ref.slot].track.Timebase, l.first+g.placed.total()+date.Sub(g.Date)), true, nil
+		return ticks(s.slots[ref.slot].track.Timebase, g.placed.begins+date.Sub(g.Date)), true, nil
 	}
 	return container.NoTicks, false, nil
 }

@@ -21,6 +21,7 @@ type part struct {
 	head  int64         // bytes of the map before the segment
 	d     container.SeekableDemuxer
 	wraps bool // its times have 33 bits
+	bare  bool // it tells no time: its own begin with 0
 	bytes int64
 }
 
@@ -208,6 +209,9 @@ func (p *part) openContainer(ctx context.Context, src source.Source, limits cont
 		return errors.Join(container.ErrNotSeekable, d.Close())
 	}
 	p.d, p.wraps = seekable, format != mp4Name
+	if a, ok := d.(*packed); ok {
+		p.bare = a.bare
+	}
 	return nil
 }
 

@@ -9,10 +9,12 @@ import (
 	"github.com/sprocket-video/sprocket/container"
 )
 
-// placement is how a segment's times are moved to the timeline: by wraps of 2^33 ticks of 1/90000 s, and by a time.
+// placement is where a segment lies on the timeline: its times are moved by wraps of 2^33 ticks of 1/90000 s, and by a time.
 type placement struct {
-	wraps int64
-	move  time.Duration
+	wraps  int64
+	move   time.Duration
+	begins time.Duration // PTS of the first picture, or sound, when all is moved
+	timed  bool          // begins is known
 }
 
 const wrap = 1 << 33
@@ -32,26 +34,24 @@ func (p *placement) shift(tb container.Timebase) container.Ticks {
 
 func (p *placement) total() time.Duration { return time.Duration(p.wraps)*wrapTime + p.move }
 
-const (
-	// unsure is how near to a wrap the first time of a playlist must be, as counted back from one segment, to look at the first segment itself.
-	unsure = time.Minute
-	// leap is how far a segment's times may be from where they were to be, beside what EXTINF may be wrong by, without being taken for a jump.
-	leap = 5 * time.Second
-)
+// leap is how far a segment's times may be from where they were to be, beside what EXTINF may be wrong by, without being taken for a jump.
+const leap = 5 * time.Second
 
 // put finds the place of a listed segment on the timeline. Times of the first period are as they are. Those of another are moved so that its first
 // segment begins at the time of the first of all, plus all EXTINF between.
-func (s *stream) put(ctx context.Context, g *segment) error {
+func (s *stream) put(ctx context.Context, g *segment, l *listing) error {
 	s.mu.Lock()
 	done := g.placed != nil
 	s.mu.Unlock()
-	l := g.listed.Load()
 	if done {
 		return nil
 	}
 	p, err := s.placement(ctx, g, l)
 	if err != nil {
 		return err
+	}
+	if l.timed {
+		p.begins, p.timed = l.first+p.total(), true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,6 +63,14 @@ func (s *stream) put(ctx context.Context, g *segment) error {
 
 func (s *stream) placement(ctx context.Context, g *segment, l *listing) (*placement, error) {
 	near := s.neighbour(g)
+	switch {
+	case l.err != nil:
+		return s.missed(ctx, near, g)
+	case l.bare && near != nil:
+		return &placement{move: near.placed.begins + g.start - near.start}, nil
+	case l.bare:
+		return &placement{move: g.start}, nil
+	}
 	if !l.timed {
 		p := &placement{}
 		if near != nil {
@@ -83,7 +91,7 @@ func (s *stream) placement(ctx context.Context, g *segment, l *listing) (*placem
 		return nil, err
 	}
 	if head != g {
-		if err := s.put(ctx, head); err != nil {
+		if _, err := s.reach(ctx, head); err != nil {
 			return nil, err
 		}
 		return s.follow(head, g, l), nil
@@ -100,19 +108,26 @@ func (s *stream) neighbour(g *segment) *segment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := g.index - 1; i >= 0 && s.segs[i].Period == g.Period; i-- {
-		if l := s.segs[i].listed.Load(); l != nil && l.timed && s.segs[i].placed != nil {
+		if p := s.segs[i].placed; p != nil && p.timed {
 			return s.segs[i]
 		}
 	}
 	return nil
 }
 
+// missed places a segment that cannot be had where the playlist says that it begins.
+func (s *stream) missed(ctx context.Context, near, g *segment) (*placement, error) {
+	if near != nil {
+		return &placement{move: near.placed.begins + g.start - near.start}, nil
+	}
+	origin, err := s.origin(ctx)
+	return &placement{move: origin + g.start}, err
+}
+
 // follow places a segment by one before it in the same period: no wrap or jump lies between them, unless the times say so.
 func (s *stream) follow(near, g *segment, l *listing) *placement {
-	before := near.listed.Load()
-	expected := before.first + g.start - near.start
 	p := &placement{wraps: near.placed.wraps, move: near.placed.move}
-	off := l.first - expected
+	off := l.first + p.total() - (near.placed.begins + g.start - near.start)
 	if l.wraps {
 		k := int64(math.Round(-off.Seconds() / wrapTime.Seconds()))
 		p.wraps += k
@@ -126,25 +141,17 @@ func (s *stream) follow(near, g *segment, l *listing) *placement {
 	return p
 }
 
-// unrolled places a segment of the first period by itself, if that is possible: its times are as they are, but for wraps.
+// unrolled places a segment of the first period by itself, if that is possible: its times are as they are, but for wraps. Where they are less than what
+// EXTINF counts before it, either they have wrapped or EXTINF is wrong: the first segment tells.
 func (s *stream) unrolled(ctx context.Context, g *segment, l *listing) (*placement, error) {
-	p := &placement{}
-	if g.index == 0 || !l.wraps {
-		return p, nil
-	}
-	begin := l.first - g.start // of the playlist, by this segment
-	for begin < 0 {
-		begin += wrapTime
-		p.wraps++
-	}
-	if begin < wrapTime-unsure {
-		return p, nil
+	if !l.wraps || l.first >= g.start {
+		return &placement{}, nil
 	}
 	first, err := s.head(ctx, g)
 	if err != nil || first == g {
 		return &placement{}, err
 	}
-	if err := s.put(ctx, first); err != nil {
+	if _, err := s.reach(ctx, first); err != nil {
 		return nil, err
 	}
 	return s.follow(first, g, l), nil
@@ -192,11 +199,11 @@ func (s *stream) origin(ctx context.Context) (time.Duration, error) {
 		if g.Period != s.at(0).Period {
 			return l.first - g.start, nil // nothing of the first period can be had
 		}
-		if err := s.put(ctx, g); err != nil {
+		if err := s.put(ctx, g, l); err != nil {
 			return 0, err
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return l.first + g.placed.total() - g.start, nil
+		return g.placed.begins - g.start, nil
 	}
 }

@@ -99,7 +99,7 @@ func (p *player) advance(ctx context.Context, h *head) error {
 		g := s.at(h.index)
 		l, err := s.listing(ctx, g)
 		if err == nil {
-			err = s.put(ctx, g)
+			err = s.put(ctx, g, l)
 		}
 		if err != nil {
 			if ctx.Err() == nil { // the call after this goes on behind it
@@ -107,7 +107,7 @@ func (p *player) advance(ctx context.Context, h *head) error {
 			}
 			return err
 		}
-		if h.ref.slot >= len(l.rows) || h.row >= len(l.rows[h.ref.slot]) {
+		if l.err != nil || h.row >= len(l.of(h.ref.slot)) {
 			h.index++
 			h.row = 0
 			if l.err != nil && p.told != g {
@@ -117,7 +117,7 @@ func (p *player) advance(ctx context.Context, h *head) error {
 			continue
 		}
 		s.number(g, l)
-		h.info = s.info(h.track, h.ref.slot, g, h.row)
+		h.info = s.info(h.track, h.ref.slot, g, l, h.row)
 		at := h.info.DTS
 		if at == container.NoTicks {
 			at = h.info.PTS

@@ -70,7 +70,16 @@ type listing struct {
 	first time.Duration // PTS of the first picture, or sound, as the segment tells it
 	timed bool          // first is known
 	wraps bool
-	err   error // why there are none
+	bare  bool  // it tells no time: first is 0
+	err   error // why it cannot be had: rows then has a packet for each slot that stands for all it would hold, and cannot be read
+}
+
+// of returns the packets of a slot.
+func (l *listing) of(number int) []row {
+	if number >= len(l.rows) {
+		return nil
+	}
+	return l.rows[number]
 }
 
 // row is a packet. Times are as the segment tells them, in the slot's timebase.
