@@ -138,6 +138,9 @@ type packed struct {
 	next   int
 }
 
+// infoBytes is what a frame takes in memory, while the list of them grows.
+const infoBytes = 256
+
 // Open goes through all frames.
 func (packedAudio) Open(ctx context.Context, src source.Source, o *container.Options) (container.Demuxer, error) {
 	limits := container.Limits{}
@@ -174,8 +177,8 @@ func (packedAudio) Open(ctx context.Context, src source.Source, o *container.Opt
 			Pos: int64(off), Size: min(f.size, len(data)-off), Key: true, Corrupt: f.size > len(data)-off,
 		}
 		off += info.Size
-		if int64(len(d.frames)) >= limits.Packets {
-			return nil, fail("open", "packed audio", fmt.Errorf("%w: more than %d packets", container.ErrLimit, limits.Packets))
+		if int64(len(d.frames)) >= min(limits.Packets, limits.HeaderBytes/infoBytes) {
+			return nil, fail("open", "packed audio", fmt.Errorf("%w: more than %d packets", container.ErrLimit, len(d.frames)))
 		}
 		d.frames = append(d.frames, info)
 	}

@@ -48,9 +48,9 @@ type Demuxer struct {
 	refs     []trackRef // by track
 	inUse    []bool
 	playlist *Playlist
-	keys     blobs
-	maps     blobs
+	blobs    blobs
 	parts    parts
+	rows     atomic.Int64 // bytes of packets that were listed
 	closed   atomic.Bool
 
 	mu       sync.Mutex
@@ -75,7 +75,12 @@ func Open(ctx context.Context, src source.Source, o *Options) (*Demuxer, error) 
 		d.opts = *o
 	}
 	d.opts.fill()
-	d.parts.budget = d.opts.Cache
+	d.parts.budget, d.parts.least, d.parts.most = d.opts.Cache, minOpen, maxOpen
+	d.parts.size = func(p *part) int64 { return p.bytes }
+	d.parts.free = func(p *part) { _ = p.close() } // it was only read
+	d.blobs.budget, d.blobs.least, d.blobs.most = blobBytes, 1, maxBlobs
+	d.blobs.size = func(b []byte) int64 { return int64(len(b)) }
+	d.blobs.free = func([]byte) {}
 	p, err := d.parse(ctx, src, nil)
 	if err != nil {
 		return nil, fail("open", "", err)

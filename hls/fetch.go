@@ -11,62 +11,27 @@ import (
 	"io"
 	"net/url"
 	"strings"
-	"sync"
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/source"
 )
 
 const (
-	maxKeys = 1024
-	maxInit = 16 << 20
+	maxInit   = 16 << 20 // bytes of a map
+	maxBlobs  = 1024     // maps and keys that are kept
+	blobBytes = 32 << 20 // of them together
 )
 
-// blob is something that is fetched once and kept.
-type blob struct {
-	turn chan struct{} // holds a token while someone fetches
-	data []byte        // nil before
-}
+// blobs are maps and keys, by what names them.
+type blobs = cache[string, []byte]
 
-// blobs keeps what is fetched, by name; all is forgotten when it has become too much.
-type blobs struct {
-	mu  sync.Mutex
-	all map[string]*blob
-}
-
-// get returns what is kept under a name, or fetches it; several who want it wait for one.
-func (b *blobs) get(ctx context.Context, name string, fetch func() ([]byte, error)) ([]byte, error) {
-	b.mu.Lock()
-	if b.all == nil || len(b.all) >= maxKeys {
-		b.all = map[string]*blob{}
-	}
-	e := b.all[name]
-	if e == nil {
-		e = &blob{turn: make(chan struct{}, 1)}
-		b.all[name] = e
-	}
-	b.mu.Unlock()
-	select {
-	case e.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	defer func() { <-e.turn }()
-	if e.data != nil {
-		return e.data, nil
-	}
-	data, err := fetch()
+// blob returns a map or a key that is kept, or fetches it.
+func (s *stream) blob(ctx context.Context, name string, fetch func() ([]byte, error)) ([]byte, error) {
+	data, done, err := s.d.blobs.use(ctx, name, fetch)
 	if err == nil {
-		e.data = data
+		done() // it does not change, and whoever has it keeps it
 	}
 	return data, err
-}
-
-// forget drops what is kept under a name.
-func (b *blobs) forget(name string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.all, name)
 }
 
 // protection says which of the alternative keys decrypts whole segments. scheme names what is protected otherwise, in a way that is not
@@ -154,7 +119,7 @@ func (s *stream) decrypt(ctx context.Context, src source.Source, k *Key, sequenc
 		if attempt > 0 {
 			return nil, fmt.Errorf("it does not decrypt with key %s of line %d: another key, or damage: %w", clip(shown(k.URI)), k.Line, container.ErrCorrupt)
 		}
-		s.d.keys.forget(s.keyName(k))
+		s.d.blobs.forget(s.keyName(k))
 	}
 }
 
@@ -166,7 +131,7 @@ func (s *stream) key(ctx context.Context, k *Key) ([]byte, error) {
 	located := func(err error) error {
 		return fail("read", fmt.Sprintf("key %s of line %d", clip(shown(k.URI)), k.Line), err)
 	}
-	return s.d.keys.get(ctx, s.keyName(k), func() ([]byte, error) {
+	return s.blob(ctx, s.keyName(k), func() ([]byte, error) {
 		if rest, ok := strings.CutPrefix(k.URI, "data:"); ok {
 			data, err := dataURL(rest)
 			if err == nil && len(data) != 16 {
@@ -221,7 +186,7 @@ func (s *stream) initBytes(ctx context.Context, m *Map, sequence int64) ([]byte,
 	if k, _ := protection(m.Keys); k != nil {
 		name += fmt.Sprintf(" %s %x", k.URI, k.VectorFor(sequence))
 	}
-	return s.d.maps.get(ctx, name, func() ([]byte, error) {
+	return s.blob(ctx, name, func() ([]byte, error) {
 		src, err := s.load(ctx, m.URI, m.Range, m.Keys, sequence, maxInit)
 		var data []byte
 		if err == nil {

@@ -143,6 +143,9 @@ func firstTime(ctx context.Context, d container.SeekableDemuxer) (time.Duration,
 	return 0, false, nil
 }
 
+// rowBytes is what a row takes.
+const rowBytes = 40
+
 // listTrack lists one track of a segment.
 func (s *stream) listTrack(ctx context.Context, p *part, inner, number int, g *segment) ([]row, error) {
 	var rows []row
@@ -157,8 +160,12 @@ func (s *stream) listTrack(ctx context.Context, p *part, inner, number int, g *s
 		if int64(len(rows)) >= s.d.opts.Limits.Packets {
 			return nil, fmt.Errorf("%w: more than %d packets", container.ErrLimit, len(rows))
 		}
+		if int64(len(rows)+1)*rowBytes > s.d.opts.Limits.HeaderBytes-s.d.rows.Load() {
+			return nil, fmt.Errorf("%w: packets take more than %d bytes", container.ErrLimit, s.d.opts.Limits.HeaderBytes)
+		}
 		rows = append(rows, r)
 	}
+	s.d.rows.Add(int64(len(rows)) * rowBytes)
 	tr := &p.d.Tracks()[inner] // after listing, which may tell more
 	s.mu.Lock()
 	t := s.slots[number]

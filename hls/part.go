@@ -2,14 +2,12 @@ package hls
 
 import (
 	"bytes"
-	"container/list"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"strings"
-	"sync"
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/source"
@@ -20,119 +18,20 @@ type part struct {
 	src   source.Source // to be closed
 	head  int64         // bytes of the map before the segment
 	d     container.SeekableDemuxer
-	wraps bool // its times have 33 bits
-	bare  bool // it tells no time: its own begin with 0
-	bytes int64
+	wraps bool  // its times have 33 bits
+	bare  bool  // it tells no time: its own begin with 0
+	bytes int64 // in memory, with the map's
 }
 
 func (p *part) close() error { return errors.Join(p.d.Close(), source.CloseRef(p.src)) }
 
-// parts keeps open segments, the least recently used no longer than the budget allows.
-type parts struct {
-	budget int64
+const (
+	maxOpen = 64 // segments that are open at once, as local ones have a file each
+	minOpen = 2  // are kept whatever their size
+)
 
-	mu     sync.Mutex
-	all    map[*segment]*kept
-	recent list.List // of *kept that are open, most recently used first
-	used   int64
-}
-
-// kept is a segment that is open, or on its way.
-type kept struct {
-	g    *segment
-	turn chan struct{} // holds a token while someone opens it
-	part *part         // nil on its way
-	refs int           // callers that use it, or wait for it
-	elem *list.Element
-}
-
-// maxOpen bounds the segments that are open at once, as local ones have a file each.
-const maxOpen = 64
-
-// minOpen segments are kept whatever their size.
-const minOpen = 2
-
-// use returns a segment that is open, and a function to be called when it is no longer used.
-func (c *parts) use(ctx context.Context, g *segment, open func() (*part, error)) (*part, func(), error) {
-	c.mu.Lock()
-	k := c.all[g]
-	if k == nil {
-		k = &kept{g: g, turn: make(chan struct{}, 1)}
-		if c.all == nil {
-			c.all = map[*segment]*kept{}
-		}
-		c.all[g] = k
-	}
-	k.refs++
-	if k.part != nil {
-		c.recent.MoveToFront(k.elem)
-		c.mu.Unlock()
-		return k.part, func() { c.release(k) }, nil
-	}
-	c.mu.Unlock()
-	select {
-	case k.turn <- struct{}{}:
-	case <-ctx.Done():
-		c.release(k)
-		return nil, nil, ctx.Err()
-	}
-	defer func() { <-k.turn }()
-	c.mu.Lock()
-	p := k.part
-	c.mu.Unlock()
-	if p != nil {
-		return p, func() { c.release(k) }, nil
-	}
-	p, err := open()
-	if err != nil {
-		c.release(k)
-		return nil, nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k.part = p
-	k.elem = c.recent.PushFront(k)
-	c.used += p.bytes
-	c.evict()
-	return p, func() { c.release(k) }, nil
-}
-
-// release ends one use.
-func (c *parts) release(k *kept) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k.refs--
-	if k.part == nil && k.refs == 0 && c.all[k.g] == k {
-		delete(c.all, k.g)
-	}
-	c.evict()
-}
-
-// evict closes what is over the budget and in no use. The mutex is held.
-func (c *parts) evict() {
-	for e := c.recent.Back(); e != nil && (c.used > c.budget || c.recent.Len() > maxOpen) && (c.recent.Len() > minOpen || c.budget < 0); {
-		before := e.Prev()
-		if k, ok := e.Value.(*kept); ok && k.refs == 0 {
-			c.drop(k)
-		}
-		e = before
-	}
-}
-
-func (c *parts) drop(k *kept) {
-	c.recent.Remove(k.elem)
-	c.used -= k.part.bytes
-	delete(c.all, k.g)
-	_ = k.part.close() // it was only read
-}
-
-// close closes all that is in no use.
-func (c *parts) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.budget = -1
-	c.evict()
-}
+// parts are open segments.
+type parts = cache[*segment, *part]
 
 // open opens a segment: fetches it, and what its map names, and opens the container in it.
 func (s *stream) open(ctx context.Context, g *segment) (*part, func(), error) {
@@ -177,7 +76,7 @@ func (s *stream) openPart(ctx context.Context, g *segment) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &part{src: src, head: int64(len(head)), bytes: source.Held(src)}
+	p := &part{src: src, head: int64(len(head)), bytes: source.Held(src) + int64(len(head))}
 	whole := src
 	if len(head) > 0 {
 		whole = &behind{head, src}
