@@ -39,7 +39,8 @@ var (
 // # Times
 //
 // Times are those of the segments. After a discontinuity, and wherever times jump without one, they are moved so that the segment begins where the
-// playlist puts it: at the time of the first segment plus all EXTINF between. Origin tells by how much. Times of 33 bits are unrolled.
+// playlist puts it: at the time of the first segment plus all EXTINF between. Tracks in use with playlists of their own are moved alike: the default one of
+// pictures, else of sound, decides. Origin tells by how much. Times of 33 bits are unrolled.
 // A jump without a discontinuity, which 4.4.4.3 forbids, shows only once the segments before and behind it were listed: Locate alone does not look for one.
 type Demuxer struct {
 	src      source.Source
@@ -47,6 +48,7 @@ type Demuxer struct {
 	streams  []*stream
 	refs     []trackRef // by track
 	inUse    []bool
+	leads    *stream // of the tracks in use: it says where the periods of all begin
 	playlist *Playlist
 	blobs    blobs
 	parts    parts
@@ -186,11 +188,26 @@ func (d *Demuxer) choose() {
 			}
 		}
 	}
+	best := -1
 	for i, ref := range d.refs {
-		if d.inUse[i] && ref.slot < len(ref.s.slots) {
+		if !d.inUse[i] {
+			continue
+		}
+		if ref.slot < len(ref.s.slots) {
 			ref.s.slots[ref.slot].used = true
 		}
+		if best < 0 || leads(&d.tracks[i], &d.tracks[best]) {
+			best, d.leads = i, ref.s
+		}
 	}
+}
+
+// leads says whether a track rather than another one says where periods begin: pictures do, and of those what is taken when nothing is said.
+func leads(a, b *container.Track) bool {
+	if video := a.Kind == container.Video; video != (b.Kind == container.Video) {
+		return video
+	}
+	return a.Default && !b.Default
 }
 
 // Tracks returns the tracks. The slice is shared and read-only; a new one, which tells more, is returned once more is known.

@@ -21,9 +21,11 @@ type stage struct {
 	mu      sync.Mutex
 	at      time.Duration
 	list    func(at time.Duration) string
+	lists   map[string]string // further playlists
 	missing func(name string, at time.Duration) bool
 	media   func(n int) []byte // segment n; nil for frames
 	loads   []time.Duration    // of the playlist
+	names   []string           // of what else was asked for
 }
 
 var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -54,10 +56,15 @@ func (a actor) OpenRef(_ context.Context, ref string, _ source.RefOptions) (sour
 		a.s.loads = append(a.s.loads, a.s.at)
 		return actor{bytes.NewReader([]byte(a.s.list(a.s.at))), a.s}, nil
 	}
+	if list, ok := a.s.lists[ref]; ok {
+		a.s.names = append(a.s.names, ref)
+		return actor{bytes.NewReader([]byte(list)), a.s}, nil
+	}
 	var n int
 	if _, err := fmt.Sscanf(ref, "%d.aac", &n); err != nil || a.s.missing != nil && a.s.missing(ref, a.s.at) {
 		return nil, fs.ErrNotExist
 	}
+	a.s.names = append(a.s.names, ref)
 	if a.s.media != nil {
 		return bytes.NewReader(a.s.media(n)), nil
 	}

@@ -85,7 +85,10 @@ func (s *stream) placement(ctx context.Context, g *segment, l *listing) (*placem
 	if g.Period == first.Period {
 		return s.unrolled(ctx, g, l)
 	}
-	// Another period: by its first segment.
+	// Another period: as in what leads, or else by its first segment.
+	if p, err := s.led(ctx, g, l); p != nil || err != nil {
+		return p, err
+	}
 	head, err := s.head(ctx, g)
 	if err != nil {
 		return nil, err
@@ -101,6 +104,53 @@ func (s *stream) placement(ctx context.Context, g *segment, l *listing) (*placem
 		return nil, err
 	}
 	return &placement{move: origin + g.start - l.first}, nil
+}
+
+// led places a segment of another period than the first, that nothing is known of, as what leads places its own of that period: pictures and sound of
+// playlists of their own are moved alike, so that they stay together. It returns nil where nothing else leads, or what leads has no such period.
+func (s *stream) led(ctx context.Context, g *segment, l *listing) (*placement, error) {
+	lead := s.d.leads
+	if lead == nil || lead == s {
+		return nil, nil
+	}
+	err := lead.ready(ctx)
+	if err == nil {
+		if i := lead.period(g.Period); i >= 0 {
+			h := lead.at(i)
+			if _, err = lead.reach(ctx, h); err == nil && h.placed.timed {
+				return g.beside(l, h, s.ended() && lead.ended()), nil
+			}
+		}
+	}
+	return nil, ctx.Err() // it says nothing
+}
+
+// period returns the first segment of a period that is there; -1 when none is.
+func (s *stream) period(number int64) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, g := range s.segs {
+		if g.Period == number && (i >= s.first || g.placed != nil && g.placed.timed) {
+			return i
+		}
+	}
+	return -1
+}
+
+// beside places a segment as one of another stream in the same period is placed. It returns nil where their playlists, which are whole, do not agree
+// on when that is.
+func (g *segment) beside(l *listing, h *segment, whole bool) *placement {
+	p := &placement{wraps: h.placed.wraps, move: h.placed.move}
+	off := l.first + p.total() - (h.placed.begins + g.start - h.start)
+	if l.wraps {
+		k := int64(math.Round(-off.Seconds() / wrapTime.Seconds()))
+		p.wraps += k
+		off += time.Duration(k) * wrapTime
+	}
+	if room := leap + time.Duration(max(g.index, h.index))*time.Second; whole && (off > room || off < -room) {
+		return nil
+	}
+	return p
 }
 
 // neighbour returns the nearest placed segment with times before g.

@@ -1,6 +1,9 @@
 package hls
 
 import (
+	"bytes"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,5 +49,62 @@ func TestOneSegmentAloneLiesWhereAllDo(t *testing.T) {
 				t.Errorf("%d packets, want %d", i, n)
 			}
 		})
+	}
+}
+
+// TestRenditionsStayTogether: behind a discontinuity sound and pictures of playlists of their own are moved alike, whatever their EXTINF add up to.
+func TestRenditionsStayTogether(t *testing.T) {
+	list := func(extinf string, first int) string {
+		text := "#EXTM3U\n#EXT-X-TARGETDURATION:5\n"
+		for i, n := range []int{0, 1, 20, 21, 12, 13} { // of 4 s, from 0 s, 80 s and 48 s on
+			if i == 2 || i == 4 {
+				text += "#EXT-X-DISCONTINUITY\n"
+			}
+			text += fmt.Sprintf("#EXTINF:%s,\n%d.aac\n", extinf, first+n)
+		}
+		return text + "#EXT-X-ENDLIST\n"
+	}
+	s := &stage{
+		list: func(time.Duration) string {
+			return "#EXTM3U\n" + `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="one",URI="one.m3u8"` + "\n" + `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="two",DEFAULT=YES,URI="two.m3u8"` + "\n"
+		},
+		lists: map[string]string{"one.m3u8": list("4.011", 100), "two.m3u8": list("4", 0)},
+		media: func(n int) []byte { return frameAt(int64(n%100)*360_000+int64(n/100)*700, n) }, // the other begins a bit later
+	}
+	at := []int64{0, 4, 8, 12, 16, 20} // s, as "two", the default, has it
+	for _, order := range [][]int{{0, 1}, {1, 0}} {
+		d := s.open(t)
+		for _, track := range order {
+			i := 0
+			for info, err := range d.List(t.Context(), track, container.PacketInfo{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want := at[i]*90_000 + int64(1-track)*700; int64(info.PTS) != want {
+					t.Errorf("order %v: segment %d of track %d is at %d, want %d", order, i, track, info.PTS, want)
+				}
+				i++
+			}
+			if i != len(at) {
+				t.Errorf("track %d has %d packets", track, i)
+			}
+		}
+	}
+	for track := range 2 { // by a demuxer that knows nothing
+		for i, want := range at {
+			want := want*90_000 + int64(1-track)*700
+			if got, err := s.open(t).Locate(t.Context(), track, container.Ticks(want)); err != nil || int64(got.PTS) != want {
+				t.Errorf("segment %d of track %d is found at %d, %v, want %d", i, track, got.PTS, err, want)
+			}
+		}
+	}
+	// What is in no use leads nobody.
+	d, err := Open(t.Context(), actor{bytes.NewReader([]byte(s.list(0))), s}, &Options{Options: container.Options{Select: func([]container.Track) []int { return []int{0} }}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.names = nil
+	if _, err := d.Locate(t.Context(), 0, 12*90_000); err != nil || slices.ContainsFunc(s.names, func(n string) bool { return n == "two.m3u8" || len(n) < len("100.aac") }) {
+		t.Errorf("%v were asked for, %v", s.names, err)
 	}
 }
