@@ -298,7 +298,7 @@ func (d *Demuxer) Close() error {
 	}
 	d.parts.close()
 	for _, s := range d.streams {
-		if s.ref != "" && s.src != nil {
+		if s.owned {
 			_ = source.CloseRef(s.src) // it was only read
 		}
 	}
@@ -378,8 +378,8 @@ func (p prefetcher) Prefetch(ctx context.Context, off, n int64) error {
 
 func (s *stream) read(ctx context.Context, track, number int, info container.PacketInfo, p *container.Packet) error {
 	g := s.at(int(info.Pos >> segmentBits))
-	if g == nil || info.Pos < 0 {
-		return fail("read", fmt.Sprintf("segment %d", info.Pos>>segmentBits), fmt.Errorf("the playlist does not have it: %w", container.ErrCorrupt))
+	if g == nil {
+		return s.absent("read", int(info.Pos>>segmentBits))
 	}
 	if l := g.listed.Load(); l != nil && l.err != nil {
 		return l.gone()

@@ -54,9 +54,14 @@ func (s *stream) load(ctx context.Context, ref string, r ByteRange, keys []*Key,
 	if scheme == "aes-128" {
 		return nil, unsupported("key format %q", clip(keys[0].Format))
 	}
+	if k != nil { // without it there is no use in the segment
+		if _, err := s.key(ctx, k); err != nil {
+			return nil, err
+		}
+	}
 	o := source.RefOptions{Off: r.Off, Len: r.Len, Max: most}
-	if !s.ended() {
-		o.RetryTime = s.patience()
+	if d, live := s.patience(); live {
+		o.RetryTime = d
 	}
 	src, err := source.OpenRef(ctx, s.place(), ref, o)
 	if err != nil {
@@ -77,6 +82,26 @@ func (s *stream) load(ctx context.Context, ref string, r ByteRange, keys []*Key,
 		return nil, err
 	}
 	return bytes.NewReader(data), nil
+}
+
+// errSilent: a server that should answer at once does not.
+var errSilent = errors.New("no answer")
+
+// small opens a playlist or a key. Of a live playlist the answer must come, and be whole, before the playlist has stalled.
+func (s *stream) small(ctx context.Context, from source.Source, ref string, most int64) (source.Source, error) {
+	o := source.RefOptions{Max: most}
+	within := ctx
+	if d, live := s.patience(); live {
+		o.RetryTime = d
+		var cancel context.CancelFunc
+		within, cancel = context.WithTimeout(ctx, stalls*d)
+		defer cancel()
+	}
+	src, err := source.OpenRef(within, from, ref, o)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %v", errSilent, err)
+	}
+	return src, limited(err)
 }
 
 // limited gives what is too large the error of this package's limits.
@@ -142,9 +167,9 @@ func (s *stream) key(ctx context.Context, k *Key) ([]byte, error) {
 			}
 			return data, nil
 		}
-		src, err := source.OpenRef(ctx, s.place(), k.URI, source.RefOptions{Max: 1 << 10})
+		src, err := s.small(ctx, s.place(), k.URI, 1<<10)
 		if err != nil {
-			return nil, located(limited(err))
+			return nil, located(err)
 		}
 		defer source.CloseRef(src)
 		if src.Size() != 16 {

@@ -47,7 +47,7 @@ type Options struct {
 	Cache int64
 	// MaxPlaylist is the largest playlist, in bytes. Zero means 16 MiB.
 	MaxPlaylist int64
-	// MaxSegments is how many segments a playlist may have, and how many more are followed of a live one. Zero means a million.
+	// MaxSegments is how many segments a playlist may have. Of a live one any number is followed. Zero means a million.
 	MaxSegments int
 	// MaxSegment is the largest segment, in bytes, that is read into memory: those from servers and encrypted ones. Zero means 256 MiB.
 	MaxSegment int64

@@ -46,6 +46,7 @@ func (s *stream) listing(ctx context.Context, g *segment) (*listing, error) {
 			l = s.hole(g, err)
 		}
 	}
+	s.d.rows.Add(l.bytes())
 	g.listed.Store(l)
 	return l, nil
 }
@@ -165,7 +166,6 @@ func (s *stream) listTrack(ctx context.Context, p *part, inner, number int, g *s
 		}
 		rows = append(rows, r)
 	}
-	s.d.rows.Add(int64(len(rows)) * rowBytes)
 	tr := &p.d.Tracks()[inner] // after listing, which may tell more
 	s.mu.Lock()
 	t := s.slots[number]
@@ -272,16 +272,13 @@ func (r *row) info(track int, n int64, segment int, shift, floor container.Ticks
 func (s *stream) count(i int, l *listing) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.segs[i]
-	if i != s.counted {
+	g := s.get(i)
+	if g == nil || i != s.counted {
 		return nil // someone else was faster
 	}
 	g.base, g.floor = make([]int64, len(s.slots)), make([]container.Ticks, len(s.slots))
 	for k, t := range s.slots {
 		g.base[k], g.floor[k] = t.total, t.last
-		if i == 0 {
-			g.floor[k], t.last = container.NoTicks, container.NoTicks
-		}
 		rows := l.of(k)
 		for r := range rows {
 			if dts := rows[r].info(0, 0, 0, g.placed.shift(t.track.Timebase), t.last).DTS; dts != container.NoTicks {
@@ -300,8 +297,30 @@ func (s *stream) count(i int, l *listing) error {
 func (s *stream) counting(number int, n int64) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := sort.Search(s.counted, func(i int) bool { return s.segs[i].base[number] > n })
-	return max(i-1, 0)
+	i := sort.Search(s.counted-s.gone, func(i int) bool { return s.segs[i].base[number] > n })
+	return s.gone + max(i-1, 0)
+}
+
+// pass goes over a segment whose packets nobody knows any more, and says whether packet n of a slot was among those before the next one.
+func (s *stream) pass(i, number int, n int64) (had bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i == s.counted {
+		g := s.get(i)
+		if g == nil {
+			return false // it went just now
+		}
+		g.base, g.floor = make([]int64, len(s.slots)), make([]container.Ticks, len(s.slots))
+		for k, t := range s.slots {
+			g.base[k], g.floor[k] = t.total, t.last
+		}
+		s.counted++
+	}
+	end := s.slots[number].total
+	if g := s.get(i + 1); g != nil && i+1 < s.counted {
+		end = g.base[number]
+	}
+	return n < end
 }
 
 // list yields the packets of a slot from number n on.
@@ -312,6 +331,16 @@ func (s *stream) list(ctx context.Context, track, number int, n int64, yield fun
 	listed, lost := 0, error(nil)
 	for i := s.counting(number, n); i < to; i++ {
 		g := s.at(i)
+		if g == nil {
+			continue // it went just now
+		}
+		if s.slid(g) && g.listed.Load() == nil {
+			if s.pass(i, number, n) && n > 0 {
+				yield(container.PacketInfo{}, s.located("list", g, ErrGone))
+				return
+			}
+			continue
+		}
 		if g.listed.Load() == nil && i > 0 {
 			ahead.begin(ctx, s, i, to)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sprocket-video/sprocket/container"
@@ -20,8 +21,8 @@ var (
 // live is when a playlist was loaded. The stream's mutex guards it.
 type live struct {
 	began   time.Time // the last load
-	changed time.Time // the last load that brought something new
-	fresh   bool      // it was the last one
+	changed time.Time // since when nothing new was there to be seen
+	fresh   bool      // the last load brought something new
 }
 
 // stalls is how many target durations a live playlist may go without news.
@@ -48,8 +49,13 @@ func (s *stream) target() time.Duration {
 	return max(d, 500*time.Millisecond)
 }
 
-// patience is for how long what a live playlist names is asked for again.
-func (s *stream) patience() time.Duration { return s.target() }
+// patience is for how long what a live playlist names is asked for again. ok is false when the playlist is none, or not loaded yet.
+func (s *stream) patience() (d time.Duration, ok bool) {
+	s.mu.Lock()
+	ok = s.playlist != nil && !over(s.playlist.Media)
+	s.mu.Unlock()
+	return s.target(), ok
+}
 
 // length returns how long all segments last. The mutex is held.
 func (s *stream) length() time.Duration {
@@ -78,13 +84,12 @@ func (s *stream) update(p *Playlist) error {
 	}
 	old := s.playlist
 	news := old == nil || m.Ended && !old.Media.Ended
-	if old != nil && len(s.segs) > 0 && m.Sequence < s.segs[s.first].Sequence && !over(m) {
+	if g := s.get(s.first); old != nil && g != nil && m.Sequence < g.Sequence && !over(m) {
 		// 6.2.1 forbids it. A server behind the others may do it for a moment; that it has nothing new is what counts.
-		s.slides.fresh = false
-		return s.quiet(now, fmt.Errorf("media sequence number %d after %d: %w", m.Sequence, s.segs[s.first].Sequence, container.ErrCorrupt))
+		return s.quiet(now, fmt.Errorf("media sequence number %d after %d: %w", m.Sequence, g.Sequence, container.ErrCorrupt))
 	}
 	for i := range m.Segments {
-		g := &segment{Segment: m.Segments[i], index: len(s.segs), turn: make(chan struct{}, 1)}
+		g := &segment{Segment: m.Segments[i], index: s.end(), turn: make(chan struct{}, 1)}
 		if n := len(s.segs); n > 0 {
 			last := s.segs[n-1]
 			if g.Sequence <= last.Sequence {
@@ -92,31 +97,56 @@ func (s *stream) update(p *Playlist) error {
 			}
 			// Segments that came and went between two loads lasted about a target duration each.
 			g.start = last.start + last.Duration + time.Duration(g.Sequence-last.Sequence-1)*m.TargetDuration
-		}
-		if len(s.segs) >= 2*s.d.opts.MaxSegments {
-			return s.name("open", fmt.Errorf("%w: more than %d segments", container.ErrLimit, len(s.segs)))
+		} else {
+			s.starts = g.Period
 		}
 		s.segs = append(s.segs, g)
 		news = true
 	}
 	// A playlist without segments has none that could be the first: where the window is shows the next one that has some.
-	for len(m.Segments) > 0 && s.segs[s.first].Sequence < m.Sequence {
+	for len(m.Segments) > 0 && s.get(s.first).Sequence < m.Sequence {
 		s.first++
 	}
+	s.trim()
 	s.playlist = p
-	s.slides.fresh = news
 	if news {
-		s.slides.changed = now
+		s.slides.changed, s.slides.fresh = now, true
 	}
-	if over(m) {
+	if news || over(m) {
 		return nil
 	}
 	return s.quiet(now, nil)
 }
 
-// quiet returns an error when there was nothing new for too long. The mutex is held.
+const (
+	keptListings = 64   // segments that slid out whose packets are kept, for whoever is reading them
+	keptSegments = 1024 // and of which it is known where they lie, and what they were
+)
+
+// trim forgets segments that slid out of a live playlist long ago. The mutex is held.
+func (s *stream) trim() {
+	for ; s.cleared < s.first-keptListings; s.cleared++ {
+		if g := s.get(s.cleared); g != nil {
+			s.d.rows.Add(-g.listed.Swap(nil).bytes())
+		}
+	}
+	if n := s.first - keptSegments - s.gone; n >= keptSegments/4 {
+		s.segs = slices.Delete(s.segs, 0, n)
+		s.gone += n
+		s.counted = max(s.counted, s.gone)
+	}
+}
+
+// quiet notes that a load brought nothing new, and returns an error when that is so for too long. Time in which nobody looked does not count, but for the
+// target duration that the first load with nothing new came too late by. The mutex is held.
 func (s *stream) quiet(now time.Time, why error) error {
 	target := max(s.playlist.Media.TargetDuration, 500*time.Millisecond)
+	if s.slides.fresh {
+		s.slides.fresh = false
+		if due := now.Add(-target); due.After(s.slides.changed) {
+			s.slides.changed = due
+		}
+	}
 	if silent := now.Sub(s.slides.changed); silent >= stalls*target {
 		err := fmt.Errorf("nothing new for %v: %w", silent.Round(time.Millisecond), ErrStalled)
 		if why != nil {
@@ -167,7 +197,6 @@ func (s *stream) reload(ctx context.Context) error {
 	if err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.slides.fresh = false
 		if quiet := s.quiet(s.d.opts.clock.now(), err); quiet != nil {
 			return quiet
 		}
@@ -177,13 +206,16 @@ func (s *stream) reload(ctx context.Context) error {
 		logDebug(ctx, s.d.opts.Logger, "hls: reload", "playlist", s.ref, "error", err)
 		return nil // it is tried again when it is due
 	}
-	_ = source.CloseRef(src) // the place is the same; it was only read
+	s.settle(src)
 	return s.update(p)
 }
 
 // passing says whether an error may be gone at the next attempt.
 func passing(err error) bool {
 	var h *source.HTTPError
+	if errors.Is(err, errSilent) {
+		return true
+	}
 	if errors.As(err, &h) {
 		return h.Status == 0 && !errors.Is(err, source.ErrRefused) || h.Status == 404 || h.Status >= 500
 	}
@@ -214,7 +246,7 @@ func (s *stream) wait(ctx context.Context, i int) (ok bool, err error) {
 func (s *stream) loadLive(ctx context.Context, g *segment) (source.Source, error) {
 	most := s.d.opts.MaxSegment
 	c := s.d.opts.clock
-	until := c.now().Add(s.patience())
+	until := c.now().Add(s.target())
 	for pause := s.target() / 8; ; pause *= 2 {
 		if s.slid(g) {
 			return nil, fmt.Errorf("%w: the first is number %d", ErrGone, s.at(s.firstIndex()).Sequence)
@@ -238,7 +270,7 @@ func (s *stream) loadLive(ctx context.Context, g *segment) (source.Source, error
 func (s *stream) firstIndex() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return min(s.first, len(s.segs)-1)
+	return min(s.first, s.end()-1)
 }
 
 // edge returns the segment at which playing begins: EXT-X-START says it, 4.4.2.2, or of a live playlist three target durations before the end, 6.3.3.
@@ -250,13 +282,13 @@ func (s *stream) edge() int {
 		return s.first
 	}
 	at := s.length() - max(3*m.TargetDuration, m.Control.HoldBack)
-	if o := s.playlist.Start; o != nil && len(s.segs) > s.first {
-		if at = s.segs[s.first].start + o.Offset; o.Offset < 0 {
+	if o, first := s.playlist.Start, s.get(s.first); o != nil && first != nil {
+		if at = first.start + o.Offset; o.Offset < 0 {
 			at = s.length() + o.Offset
 		}
 	}
-	i := len(s.segs) - 1
-	for i > s.first && s.segs[i].start > at {
+	i := s.end() - 1
+	for i > s.first && s.get(i).start > at {
 		i--
 	}
 	return max(i, s.first)

@@ -24,14 +24,15 @@ func (d *Demuxer) Estimate(ctx context.Context, track int) (container.Estimate, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	tb := s.slots[ref.slot].track.Timebase
-	e := container.Estimate{Method: "playlist", Start: container.NoTicks, Duration: container.NoTicks, Packets: -1, Points: len(s.segs) - s.first, Apart: true}
-	if s.seen && s.first < len(s.segs) {
-		e.Start = ticks(tb, s.begins+s.segs[s.first].start)
+	e := container.Estimate{Method: "playlist", Start: container.NoTicks, Duration: container.NoTicks, Packets: -1, Points: s.end() - s.first, Apart: true}
+	first := s.get(s.first)
+	if s.seen && first != nil {
+		e.Start = ticks(tb, s.begins+first.start)
 	}
 	var packets int64
 	var lasting, whole time.Duration
 	begins := false
-	for _, g := range s.segs[s.first:] {
+	for _, g := range s.segs[s.first-s.gone:] {
 		whole += g.Duration
 		l := g.listed.Load()
 		if l == nil || !l.timed {
@@ -39,7 +40,7 @@ func (d *Demuxer) Estimate(ctx context.Context, track int) (container.Estimate, 
 		}
 		if !begins && g.placed != nil {
 			begins = true
-			e.Start = ticks(tb, g.placed.begins-(g.start-s.segs[s.first].start))
+			e.Start = ticks(tb, g.placed.begins-(g.start-first.start))
 		}
 		if ref.slot < len(l.rows) {
 			packets += int64(len(l.rows[ref.slot]))
@@ -48,7 +49,7 @@ func (d *Demuxer) Estimate(ctx context.Context, track int) (container.Estimate, 
 	}
 	e.Duration = ticks(tb, whole)
 	switch {
-	case s.counted == len(s.segs) && over(s.playlist.Media):
+	case s.counted == s.end() && over(s.playlist.Media):
 		e.Method, e.Exact, e.Packets = "packets", true, s.slots[ref.slot].total
 	case lasting > 0:
 		e.Packets = int64(float64(packets) / lasting.Seconds() * whole.Seconds())
@@ -102,6 +103,9 @@ func (d *Demuxer) Locate(ctx context.Context, track int, pts container.Ticks) (c
 
 // reach lists and places a segment, or says that it slid out.
 func (s *stream) reach(ctx context.Context, g *segment) (*listing, error) {
+	if g == nil {
+		return nil, s.name("locate", ErrGone)
+	}
 	if s.slid(g) && g.listed.Load() == nil {
 		return nil, s.located("locate", g, ErrGone)
 	}
@@ -164,7 +168,7 @@ func (s *stream) guess(at time.Duration) int {
 		if g.begins(a, b, s.begins) > at && best >= 0 {
 			break
 		}
-		best = i
+		best = g.index
 	}
 	return best
 }
@@ -245,6 +249,9 @@ func (s *stream) followFrom(ctx context.Context, track, number int, from contain
 	for i := int(from.Pos >> segmentBits); ; i++ {
 		g := s.at(i)
 		if g == nil {
+			if !begun {
+				yield(container.PacketInfo{}, s.absent("follow", i))
+			}
 			return
 		}
 		l, err := s.reach(ctx, g)
@@ -294,8 +301,8 @@ func (d *Demuxer) Origin(ctx context.Context, track int, info container.PacketIn
 	}
 	s := ref.s
 	g := s.at(int(info.Pos >> segmentBits))
-	if g == nil || info.Pos < 0 {
-		return Origin{}, fail("origin", fmt.Sprintf("segment %d", info.Pos>>segmentBits), unsupported("the playlist does not have it"))
+	if g == nil {
+		return Origin{}, s.absent("origin", int(info.Pos>>segmentBits))
 	}
 	if _, err := s.reach(ctx, g); err != nil {
 		return Origin{}, err
@@ -321,8 +328,8 @@ func (d *Demuxer) DateOf(ctx context.Context, track int, pts container.Ticks) (d
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.segs[i]
-	if g.Date.IsZero() || !g.placed.timed {
+	g := s.get(i)
+	if g == nil || g.Date.IsZero() || !g.placed.timed {
 		return date, false, nil
 	}
 	tb := s.slots[ref.slot].track.Timebase
@@ -342,7 +349,7 @@ func (d *Demuxer) TimeOf(ctx context.Context, track int, date time.Time) (pts co
 	from, to := s.window()
 	for i := from; i < to; i++ {
 		g := s.at(i)
-		if g.Date.IsZero() || date.Before(g.Date) || !date.Before(g.Date.Add(g.Duration)) {
+		if g == nil || g.Date.IsZero() || date.Before(g.Date) || !date.Before(g.Date.Add(g.Duration)) {
 			continue
 		}
 		if _, err := s.reach(ctx, g); err != nil {

@@ -81,8 +81,10 @@ func (s *stream) placement(ctx context.Context, g *segment, l *listing) (*placem
 	if near != nil && near.Period == g.Period {
 		return s.follow(near, g, l), nil
 	}
-	first := s.at(0)
-	if g.Period == first.Period {
+	s.mu.Lock()
+	starts := s.starts
+	s.mu.Unlock()
+	if g.Period == starts {
 		return s.unrolled(ctx, g, l)
 	}
 	// Another period: as in what leads, or else by its first segment.
@@ -99,7 +101,7 @@ func (s *stream) placement(ctx context.Context, g *segment, l *listing) (*placem
 		}
 		return s.follow(head, g, l), nil
 	}
-	origin, err := s.origin(ctx)
+	origin, err := s.zero(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -129,9 +131,9 @@ func (s *stream) led(ctx context.Context, g *segment, l *listing) (*placement, e
 func (s *stream) period(number int64) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, g := range s.segs {
-		if g.Period == number && (i >= s.first || g.placed != nil && g.placed.timed) {
-			return i
+	for _, g := range s.segs {
+		if g.Period == number && (g.index >= s.first || g.placed != nil && g.placed.timed) {
+			return g.index
 		}
 	}
 	return -1
@@ -157,12 +159,14 @@ func (g *segment) beside(l *listing, h *segment, whole bool) *placement {
 func (s *stream) neighbour(g *segment) *segment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := g.index - 1; i >= 0 && s.segs[i].Period == g.Period; i-- {
-		if p := s.segs[i].placed; p != nil && p.timed {
-			return s.segs[i]
+	for i := g.index - 1; ; i-- {
+		switch b := s.get(i); {
+		case b == nil || b.Period != g.Period:
+			return nil
+		case b.placed != nil && b.placed.timed:
+			return b
 		}
 	}
-	return nil
 }
 
 // missed places a segment that cannot be had where the playlist says that it begins.
@@ -170,7 +174,7 @@ func (s *stream) missed(ctx context.Context, near, g *segment) (*placement, erro
 	if near != nil {
 		return &placement{move: near.placed.begins + g.start - near.start}, nil
 	}
-	origin, err := s.origin(ctx)
+	origin, err := s.zero(ctx)
 	return &placement{move: origin + g.start}, err
 }
 
@@ -210,12 +214,12 @@ func (s *stream) unrolled(ctx context.Context, g *segment, l *listing) (*placeme
 // head returns the first segment with times of the period of g, which has some.
 func (s *stream) head(ctx context.Context, g *segment) (*segment, error) {
 	i := g.index
-	for i > 0 && s.at(i-1).Period == g.Period {
+	for b := s.at(i - 1); b != nil && b.Period == g.Period; b = s.at(i - 1) {
 		i--
 	}
 	for ; i < g.index; i++ {
 		h := s.at(i)
-		if s.slid(h) && h.listed.Load() == nil {
+		if h == nil || s.slid(h) && h.listed.Load() == nil {
 			continue
 		}
 		l, err := s.listing(ctx, h)
@@ -229,9 +233,15 @@ func (s *stream) head(ctx context.Context, g *segment) (*segment, error) {
 	return g, nil
 }
 
-// origin returns the time at which the first segment begins on the timeline, by the first segment that tells.
-func (s *stream) origin(ctx context.Context) (time.Duration, error) {
-	for i := 0; ; i++ {
+// zero returns the time at which the first segment of all begins on the timeline, by the first segment that tells.
+func (s *stream) zero(ctx context.Context) (time.Duration, error) {
+	s.mu.Lock()
+	known, i, starts := s.origin, s.gone, s.starts
+	s.mu.Unlock()
+	if known != nil {
+		return *known, nil
+	}
+	for ; ; i++ {
 		g := s.at(i)
 		if g == nil {
 			return 0, nil
@@ -246,14 +256,19 @@ func (s *stream) origin(ctx context.Context) (time.Duration, error) {
 		if !l.timed {
 			continue
 		}
-		if g.Period != s.at(0).Period {
-			return l.first - g.start, nil // nothing of the first period can be had
+		begins := l.first
+		if g.Period == starts { // else nothing of the first period can be had
+			if err := s.put(ctx, g, l); err != nil {
+				return 0, err
+			}
+			begins = g.placed.begins
 		}
-		if err := s.put(ctx, g, l); err != nil {
-			return 0, err
-		}
+		begins -= g.start
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return g.placed.begins - g.start, nil
+		if s.origin == nil {
+			s.origin = &begins
+		}
+		return *s.origin, nil
 	}
 }

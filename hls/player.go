@@ -97,8 +97,10 @@ func (p *player) advance(ctx context.Context, h *head) error {
 			return io.EOF
 		}
 		g := s.at(h.index)
-		l, err := s.listing(ctx, g)
-		if err == nil {
+		var l *listing
+		if g == nil {
+			err = s.absent("read", h.index)
+		} else if l, err = s.listing(ctx, g); err == nil {
 			err = s.put(ctx, g, l)
 		}
 		if err != nil {

@@ -79,7 +79,7 @@ var kinds = map[string]struct {
 	"ts":        {nil, []string{"list.m3u8", "list0.ts"}, []string{"list7.ts"}},
 	"fmp4":      {[]string{"-hls_segment_type", "fmp4"}, []string{"list.m3u8", "init.mp4"}, []string{"list7.m4s"}},
 	"byterange": {[]string{"-hls_segment_type", "fmp4", "-hls_flags", "single_file"}, []string{"list.m3u8", "list.m4s"}, []string{"list.m4s"}},
-	"aes-128":   {[]string{"-hls_key_info_file", "key.info"}, []string{"list.m3u8", "list0.ts", "key.bin"}, []string{"list7.ts"}},
+	"aes-128":   {[]string{"-hls_key_info_file", "key.info"}, []string{"list.m3u8", "key.bin", "list0.ts"}, []string{"list7.ts"}},
 }
 
 // TestOneFrameTakesOneSegment counts what a server is asked for.

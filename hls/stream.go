@@ -24,11 +24,16 @@ type stream struct {
 	turn chan struct{} // holds a token while someone loads the playlist, or finds out what its segments hold
 
 	mu       sync.Mutex
-	src      source.Source // the playlist's place; nil before it was loaded
-	playlist *Playlist     // as it was loaded last
-	segs     []*segment    // all that were told of; those of live playlists stay, without what was learned of them
-	first    int           // the first that the playlist still has
-	slots    []*slot       // nil before it is known, or told, what the segments hold
+	src      source.Source  // the playlist's place, where it was loaded last; nil before it was loaded
+	owned    bool           // src is to be closed
+	playlist *Playlist      // as it was loaded last
+	segs     []*segment     // those that the playlist has, and of a live one some that slid out: see trim
+	gone     int            // how many were before them
+	cleared  int            // up to which one packets were forgotten
+	first    int            // the first that the playlist still has
+	starts   int64          // the period of the first of all
+	origin   *time.Duration // when the first of all begins on the timeline; nil before it is known
+	slots    []*slot        // nil before it is known, or told, what the segments hold
 	slides   live
 	counted  int           // segments whose packets have numbers
 	news     bool          // the slots tell more than the tracks
@@ -52,7 +57,7 @@ type slot struct {
 // segment is what is known of a segment.
 type segment struct {
 	Segment
-	index int           // in the stream
+	index int           // in the stream, from the first that was told of
 	start time.Duration // of the segments before it, by EXTINF
 	turn  chan struct{} // holds a token while someone lists it
 
@@ -72,6 +77,16 @@ type listing struct {
 	wraps bool
 	bare  bool  // it tells no time: first is 0
 	err   error // why it cannot be had: rows then has a packet for each slot that stands for all it would hold, and cannot be read
+}
+
+// bytes returns what the packets take; nothing when there is no listing.
+func (l *listing) bytes() (n int64) {
+	if l != nil {
+		for i := range l.rows {
+			n += int64(len(l.rows[i])) * rowBytes
+		}
+	}
+	return n
 }
 
 // of returns the packets of a slot.
@@ -114,17 +129,35 @@ func (s *stream) place() source.Source {
 func (s *stream) at(i int) *segment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i < 0 || i >= len(s.segs) {
+	return s.get(i)
+}
+
+// get returns segment i; nil when there is none, or no longer. The mutex is held.
+func (s *stream) get(i int) *segment {
+	if i < s.gone || i >= s.end() {
 		return nil
 	}
-	return s.segs[i]
+	return s.segs[i-s.gone]
+}
+
+// end returns how many segments there were so far. The mutex is held.
+func (s *stream) end() int { return s.gone + len(s.segs) }
+
+// absent says why there is no segment i.
+func (s *stream) absent(op string, i int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i >= 0 && i < s.gone {
+		return fail(op, fmt.Sprintf("segment %d from where it began", i), ErrGone)
+	}
+	return fail(op, fmt.Sprintf("segment %d from where it began", i), fmt.Errorf("the playlist does not have it: %w", container.ErrCorrupt))
 }
 
 // window returns the segments that the playlist has.
 func (s *stream) window() (from, to int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.first, len(s.segs)
+	return s.first, s.end()
 }
 
 // take waits for the turn.
@@ -176,10 +209,19 @@ func (s *stream) begin(ctx context.Context) error {
 	if p.Media == nil {
 		return s.name("open", errors.Join(fmt.Errorf("a multivariant playlist where a media playlist should be: %w", container.ErrCorrupt), source.CloseRef(src)))
 	}
-	s.mu.Lock()
-	s.src = src
-	s.mu.Unlock()
+	s.settle(src)
 	return s.update(p)
+}
+
+// settle takes the place from which the playlist was loaded for the one from which its names are seen: a server may send it elsewhere each time.
+func (s *stream) settle(src source.Source) {
+	s.mu.Lock()
+	old, owned := s.src, s.owned
+	s.src, s.owned = src, true
+	s.mu.Unlock()
+	if owned && source.Held(old) == 0 { // what is in memory may be in use, and holds nothing else
+		_ = source.CloseRef(old) // it was only read; a file opens names when it is closed, too
+	}
 }
 
 // name says which playlist an error is about.
@@ -193,13 +235,9 @@ func (s *stream) name(op string, err error) error {
 
 // fetch loads the playlist.
 func (s *stream) fetch(ctx context.Context, previous *Playlist) (source.Source, *Playlist, error) {
-	o := source.RefOptions{Max: s.d.opts.MaxPlaylist}
-	if previous != nil {
-		o.RetryTime = s.patience()
-	}
-	src, err := source.OpenRef(ctx, s.d.src, s.ref, o)
+	src, err := s.small(ctx, s.d.src, s.ref, s.d.opts.MaxPlaylist)
 	if err != nil {
-		return nil, nil, s.name("open", limited(err))
+		return nil, nil, s.name("open", err)
 	}
 	p, err := s.d.parse(ctx, src, &ParseOptions{Import: s.variables, Previous: previous})
 	if err != nil {
@@ -288,7 +326,7 @@ func (s *stream) learn(p *part, g *segment) {
 func (s *stream) makeSlots(kinds []container.Kind) {
 	count := map[container.Kind]int{}
 	for _, kind := range kinds {
-		t := &slot{kind: kind, nth: count[kind], id: -1}
+		t := &slot{kind: kind, nth: count[kind], id: -1, last: container.NoTicks}
 		t.track.Timebase = ninety
 		s.slots = append(s.slots, t)
 		count[kind]++
