@@ -115,8 +115,10 @@ func parseInt(text string) (int64, error) {
 	return int64(n), nil
 }
 
-// maxSeconds bounds every time of a playlist, so that sums of a million of them fit.
-const maxSeconds = 1e6
+const (
+	maxSeconds = 1e6     // of every time of a playlist
+	maxLength  = 1 << 61 // ns, of all segments together: 73 years
+)
 
 // parseSeconds reads a decimal floating point number of seconds.
 func parseSeconds(text string) (time.Duration, error) {
@@ -165,6 +167,9 @@ func parseVector(text string) (iv [16]byte, err error) {
 	return iv, nil
 }
 
+// maxEnd is where a byte range ends at the latest.
+const maxEnd = 1 << 62
+
 // parseRange reads "length@offset" or "length", where offset is -1.
 func parseRange(text string) (r ByteRange, err error) {
 	length, offset, has := strings.Cut(text, "@")
@@ -172,7 +177,7 @@ func parseRange(text string) (r ByteRange, err error) {
 	if r.Len, err = parseInt(length); err == nil && has && offset != "" {
 		r.Off, err = parseInt(offset)
 	}
-	if err != nil || r.Len == 0 || r.Len > 1<<62 || r.Off > 1<<62 {
+	if err != nil || r.Len == 0 || r.Len > maxEnd || r.Off > maxEnd-r.Len {
 		return ByteRange{}, fmt.Errorf("%q is no byte range", clip(text))
 	}
 	return r, nil

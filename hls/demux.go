@@ -94,7 +94,7 @@ func Open(ctx context.Context, src source.Source, o *Options) (*Demuxer, error) 
 		err = d.openMedia(ctx, p)
 	}
 	if err != nil {
-		d.parts.close()
+		_ = d.Close() // the first error is the one to report
 		return nil, err
 	}
 	return d, nil
@@ -298,11 +298,16 @@ func (d *Demuxer) Close() error {
 	}
 	d.parts.close()
 	for _, s := range d.streams {
-		if s.owned {
-			_ = source.CloseRef(s.src) // it was only read
-		}
+		s.close()
 	}
 	return nil
+}
+
+// close closes the playlist's place.
+func (s *stream) close() {
+	if s.owned {
+		_ = source.CloseRef(s.src) // it was only read
+	}
 }
 
 // List yields the packets of a track in decode order, beginning with number from.N. What was not listed before is fetched, a few segments at a

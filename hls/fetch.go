@@ -51,8 +51,11 @@ func protection(keys []*Key) (k *Key, scheme string) {
 // load returns a segment, or a map, in the clear. What must be closed is the caller's to close.
 func (s *stream) load(ctx context.Context, ref string, r ByteRange, keys []*Key, sequence int64, most int64) (source.Source, error) {
 	k, scheme := protection(keys)
-	if scheme == "aes-128" {
+	switch {
+	case scheme == "aes-128":
 		return nil, unsupported("key format %q", clip(keys[0].Format))
+	case scheme != "" && !strings.HasPrefix(scheme, "sample-aes"): // of those the containers are in the clear
+		return nil, unsupported("encryption method %q", clip(keys[0].Method))
 	}
 	if k != nil { // without it there is no use in the segment
 		if _, err := s.key(ctx, k); err != nil {

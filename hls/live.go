@@ -96,7 +96,7 @@ func (s *stream) update(p *Playlist) error {
 				continue
 			}
 			// Segments that came and went between two loads lasted about a target duration each.
-			g.start = last.start + last.Duration + time.Duration(g.Sequence-last.Sequence-1)*m.TargetDuration
+			g.start = later(min(last.start+last.Duration, maxLength), g.Sequence-last.Sequence-1, m.TargetDuration)
 		} else {
 			s.starts = g.Period
 		}
@@ -116,6 +116,14 @@ func (s *stream) update(p *Playlist) error {
 		return nil
 	}
 	return s.quiet(now, nil)
+}
+
+// later returns the time n times some duration after t, or the latest there is.
+func later(t time.Duration, n int64, each time.Duration) time.Duration {
+	if each > 0 && n > int64((maxLength-t)/each) {
+		return maxLength
+	}
+	return t + time.Duration(n)*each
 }
 
 const (

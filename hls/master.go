@@ -125,6 +125,7 @@ func (m *master) guess(ctx context.Context) (map[container.Kind]container.Descri
 	}
 	s := &stream{d: m.d, ref: variants[0].URI, variables: m.p.Variables, turn: make(chan struct{}, 1)}
 	if err := s.ready(ctx); err != nil {
+		s.close()
 		if ctx.Err() == nil && (missing(err) || errors.Is(err, container.ErrUnsupported)) {
 			return nil, nil // whoever chooses it is told
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/sprocket-video/sprocket/container"
@@ -80,6 +81,7 @@ type parser struct {
 	init    *Map
 	bitrate int64
 	breaks  int64            // discontinuities so far
+	length  time.Duration    // of the segments so far
 	ends    map[string]int64 // where the last byte range of a resource ends
 	partEnd map[string]int64
 	parts   int
@@ -215,6 +217,11 @@ func (p *parser) uri(ref string) error {
 		p.warn("a segment without EXTINF")
 		s.Duration = p.media.TargetDuration
 	}
+	if s.Duration > maxLength-p.length {
+		p.warn("the segments are longer than %v together", time.Duration(maxLength))
+		s.Duration = 0
+	}
+	p.length += s.Duration
 	s.URI, s.Line = ref, p.line
 	if p.ranged {
 		s.Range = p.follow(p.ends, ref, s.Range)
@@ -234,7 +241,10 @@ func (p *parser) follow(ends map[string]int64, ref string, r ByteRange) ByteRang
 		if !ok {
 			p.warn("a byte range without an offset, and none of the same resource before it")
 		}
-		r.Off = end
+		if r.Off = end; end > maxEnd-r.Len {
+			p.warn("%d bytes from %d on are no byte range", r.Len, end)
+			return ByteRange{}
+		}
 	}
 	ends[ref] = r.Off + r.Len
 	return r

@@ -251,6 +251,30 @@ func TestFaultsCostTheirBytes(t *testing.T) {
 	}
 }
 
+// TestSumsAreBounded: no sum of what a playlist says is more than an int64 holds.
+func TestSumsAreBounded(t *testing.T) {
+	huge := fmt.Sprint(int64(1 << 62))
+	p := parse(t, lines("#EXT-X-TARGETDURATION:1",
+		"#EXTINF:1,", "#EXT-X-BYTERANGE:"+huge+"@"+huge, "a", "#EXTINF:1,", "#EXT-X-BYTERANGE:1@"+huge, "a",
+		"#EXTINF:1,", "#EXT-X-BYTERANGE:"+huge+"@0", "a", "#EXTINF:1,", "#EXT-X-BYTERANGE:1", "a", "#EXTINF:1,", "#EXT-X-BYTERANGE:"+huge, "b", "#EXTINF:1,", "#EXT-X-BYTERANGE:"+huge, "b"), nil)
+	for i, s := range p.Media.Segments {
+		if s.Range.Off < 0 || s.Range.Len < 0 || s.Range.Off+s.Range.Len < 0 {
+			t.Errorf("segment %d is %+v", i, s.Range)
+		}
+	}
+	if len(p.Media.Segments) != 6 || len(p.Warnings) < 4 {
+		t.Errorf("%d segments, warnings %v", len(p.Media.Segments), p.Warnings)
+	}
+	p = parse(t, append(lines(), strings.Repeat("#EXTINF:1000000,\nx\n", 20_000)...), nil)
+	if d := p.Media.Duration(); d < 0 || d > 1<<61 || len(p.Warnings) != 65 {
+		t.Errorf("they last %v; %d warnings", d, len(p.Warnings))
+	}
+	p = parse(t, lines("#EXT-X-SKIP:SKIPPED-SEGMENTS=20000", "#EXTINF:1000000,", "x"), &hls.ParseOptions{Previous: p})
+	if d := p.Media.Duration(); d < 0 || d > 1<<61 {
+		t.Errorf("with those that were skipped they last %v", d)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"{$a}\",IV=0x1\n#EXTINF:1,\n#EXT-X-BYTERANGE:1\nx\n"))
 	f.Add([]byte("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:5\n#EXT-X-SKIP:SKIPPED-SEGMENTS=2\n#EXT-X-PART:DURATION=1,URI=\"a\",BYTERANGE=\"1@2\"\n#EXTINF:1\ny\n"))

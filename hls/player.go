@@ -55,7 +55,7 @@ func (p *player) next(ctx context.Context, d *Demuxer, out *container.Packet) er
 	return h.ref.s.read(ctx, h.track, h.ref.slot, h.info, out)
 }
 
-// begin goes to where playing begins. Tracks that cannot be listed are left out, unless none can.
+// begin goes to where playing begins. Tracks that cannot be listed are left out, with a warning, unless none can.
 func (p *player) begin(ctx context.Context, d *Demuxer) error {
 	p.heads = nil
 	var wrong error
@@ -71,6 +71,7 @@ func (p *player) begin(ctx context.Context, d *Demuxer) error {
 			if wrong == nil {
 				wrong = err
 			}
+			d.warn(err)
 			continue
 		}
 		p.heads = append(p.heads, &head{ref: ref, track: i, index: ref.s.edge()})

@@ -352,6 +352,7 @@ func (p *parser) skip(l attributes) error {
 	for i := range kept {
 		kept[i].Period -= p.media.Discontinuity // number adds it again
 		p.parts += len(kept[i].Parts)
+		p.length += kept[i].Duration
 	}
 	last := &kept[n-1]
 	p.media.Segments = kept

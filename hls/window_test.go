@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -173,5 +174,34 @@ func TestWherePlayingBegins(t *testing.T) {
 		if got, errs := play(t, s.open(t), 1); len(got) != 1 || got[0] != tt.want || errs != nil {
 			t.Errorf("%s: it begins with segment %v, %v, want %d", tt.name, got, errs, tt.want)
 		}
+	}
+}
+
+// TestAPlaylistThatLeapsAhead: what came and went unseen may have been any number of segments, of any length.
+func TestAPlaylistThatLeapsAhead(t *testing.T) {
+	s := &stage{list: func(at time.Duration) string {
+		list := window(10, 12, "")
+		if at > 0 {
+			list = strings.Replace(window(10, 12, "#EXT-X-ENDLIST\n"), "SEQUENCE:10", "SEQUENCE:72057594037927935", 1)
+		}
+		return strings.Replace(list, "DURATION:4", "DURATION:1000000", 1)
+	}}
+	d := s.open(t)
+	s.at = 1e6 * time.Second
+	list := 0
+	for _, err := range d.List(t.Context(), 0, container.PacketInfo{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		list++
+	}
+	st := d.streams[0]
+	for i, g := range st.segs {
+		if g.start < 0 || i > 0 && g.start < st.segs[i-1].start {
+			t.Errorf("segment %d begins at %v", g.Sequence, g.start)
+		}
+	}
+	if len(st.segs) != 6 || list != 3 {
+		t.Errorf("%d segments, %d packets, want 6 and 3", len(st.segs), list)
 	}
 }
