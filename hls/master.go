@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sprocket-video/sprocket/container"
 )
@@ -228,6 +229,10 @@ func (m *master) addRendition(r *Rendition) {
 	}
 	if kind == container.Audio {
 		desc.Audio.SampleRate = r.SampleRate
+		count, _, _ := strings.Cut(r.Channels, "/")
+		if n, err := parseInt(count); err == nil {
+			desc.Audio.Channels = int(min(n, 1<<10))
+		}
 	}
 	s, _ := m.stream(r.URI)
 	m.add(s, kind, desc, told).Language = r.Language
