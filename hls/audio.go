@@ -9,6 +9,7 @@ import (
 	"iter"
 
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/mpegts"
 	"github.com/sprocket-video/sprocket/source"
 )
 
@@ -24,7 +25,7 @@ func (packedAudio) Sniff(head []byte) bool {
 	if len(rest) == 0 && len(head) > 10 {
 		return true // a tag longer than what was read
 	}
-	_, ok := parseFrame(rest)
+	_, _, _, ok := mpegts.FrameHeader(rest)
 	return ok
 }
 
@@ -46,87 +47,6 @@ func skipID3(b []byte) (rest []byte, pts int64) {
 		b = b[min(10+size, len(b)):]
 	}
 	return b, pts
-}
-
-// frame is the header of an audio frame.
-type frame struct {
-	size, samples, rate, channels int
-	codec                         string
-	config                        []byte
-	header                        int // bytes of it
-}
-
-var aacRates = [...]int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
-
-// parseFrame reads the header of the frame at the beginning of b.
-func parseFrame(b []byte) (f frame, ok bool) {
-	if len(b) < 7 || b[0] != 0xff || b[1]&0xe0 != 0xe0 {
-		return f, false
-	}
-	if b[1]&0xf6 == 0xf0 { // ADTS, ISO/IEC 14496-3, 1.A.2.2
-		rate := int(b[2] >> 2 & 15)
-		if rate >= len(aacRates) {
-			return f, false
-		}
-		profile, channels := b[2]>>6, b[2]&1<<2|b[3]>>6
-		f = frame{
-			size: int(b[3]&3)<<11 | int(b[4])<<3 | int(b[5]>>5), samples: 1024 * (int(b[6]&3) + 1), rate: aacRates[rate], channels: int(channels), codec: "aac", header: 7,
-			config: []byte{(profile+1)<<3 | byte(rate)>>1, byte(rate)<<7 | channels<<3},
-		}
-		if f.channels == 7 {
-			f.channels = 8
-		}
-		if b[1]&1 == 0 {
-			f.header = 9 // with a checksum
-		}
-		return f, f.size >= f.header
-	}
-	return parseMPEGFrame(b)
-}
-
-// Bit rates in kbit/s, ISO/IEC 11172-3, 2.4.2.3 and 13818-3: by version 1 layer 1, 2, 3, then version 2 layer 1, 2 and 3.
-var mpegRates = [5][15]int{
-	{0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448},
-	{0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384},
-	{0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320},
-	{0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256},
-	{0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160},
-}
-
-func parseMPEGFrame(b []byte) (f frame, ok bool) {
-	version, layer := b[1]>>3&3, 4-int(b[1]>>1&3) // 3 is MPEG-1, 2 MPEG-2, 0 MPEG-2.5
-	bits, rate := int(b[2]>>4), int(b[2]>>2&3)
-	if version == 1 || layer == 4 || bits == 15 || bits == 0 || rate == 3 {
-		return f, false
-	}
-	row := layer - 1
-	if version != 3 {
-		row = 3
-		if layer > 1 {
-			row = 4
-		}
-	}
-	f = frame{rate: [...]int{44100, 48000, 32000}[rate], channels: 2, codec: [...]string{"mp1", "mp2", "mp3"}[layer-1]}
-	if b[3]>>6 == 3 {
-		f.channels = 1
-	}
-	switch version {
-	case 2:
-		f.rate /= 2
-	case 0:
-		f.rate /= 4
-	}
-	padding := int(b[2] >> 1 & 1)
-	rateBits := mpegRates[row][bits] * 1000
-	switch {
-	case layer == 1:
-		f.samples, f.size = 384, (12*rateBits/f.rate+padding)*4
-	case layer == 3 && version != 3:
-		f.samples, f.size = 576, 72*rateBits/f.rate+padding
-	default:
-		f.samples, f.size = 1152, 144*rateBits/f.rate+padding
-	}
-	return f, f.size > 4
 }
 
 // packed is an open segment of packed audio.
@@ -161,20 +81,20 @@ func (packedAudio) Open(ctx context.Context, src source.Source, o *container.Opt
 	base := container.Ticks(max(pts, 0))
 	var samples int64
 	for off < len(data) {
-		f, ok := parseFrame(data[off:])
+		sound, size, length, ok := mpegts.FrameHeader(data[off:])
 		if !ok { // damage, or a tag at the end
 			off++
 			continue
 		}
 		if len(d.frames) == 0 {
-			d.describe(&f)
+			d.describe(sound)
 		}
-		tb := container.Timebase{Num: 1, Den: int64(f.rate)}
+		tb := container.Timebase{Num: 1, Den: int64(sound.Audio.SampleRate)}
 		at := base + tb.Convert(container.Ticks(samples), d.track.Timebase)
-		samples += int64(f.samples)
+		samples += int64(length)
 		info := container.PacketInfo{
 			N: int64(len(d.frames)), PTS: at, DTS: at, Duration: base + tb.Convert(container.Ticks(samples), d.track.Timebase) - at,
-			Pos: int64(off), Size: min(f.size, len(data)-off), Key: true, Corrupt: f.size > len(data)-off,
+			Pos: int64(off), Size: min(size, len(data)-off), Key: true, Corrupt: size > len(data)-off,
 		}
 		off += info.Size
 		if int64(len(d.frames)) >= min(limits.Packets, limits.HeaderBytes/infoBytes) {
@@ -188,18 +108,11 @@ func (packedAudio) Open(ctx context.Context, src source.Source, o *container.Opt
 	return d, nil
 }
 
-func (d *packed) describe(f *frame) {
+func (d *packed) describe(sound container.Description) {
 	d.track = container.Track{
-		ID: 0, Kind: container.Audio, Timebase: container.Timebase{Num: 1, Den: 90_000}, Start: container.NoTicks, Duration: container.NoTicks,
-		Packets: -1, Bytes: -1, Enabled: true, Default: true,
-		Description: container.Description{
-			Codec: f.codec, Audio: container.Sound{SampleRate: f.rate, Channels: f.channels, Profile: -1}, Video: container.Picture{Profile: -1, Level: -1},
-		},
+		Kind: container.Audio, Timebase: ninety, Start: container.NoTicks, Duration: container.NoTicks,
+		Packets: -1, Bytes: -1, Enabled: true, Default: true, Description: sound, Descriptions: []container.Description{sound},
 	}
-	if f.codec == "aac" {
-		d.track.Audio.Profile = int(f.config[0] >> 3)
-	}
-	d.track.Descriptions = []container.Description{d.track.Description}
 }
 
 func (d *packed) Tracks() []container.Track { return []container.Track{d.track} }

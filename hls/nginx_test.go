@@ -106,13 +106,20 @@ func TestNginx(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := makeHLS(t, tt.args...)
 			d, src := openURL(t, startNginx(t, dir).url+"/list.m3u8", nil)
-			before := src.HTTP.Stats().Requests
+			if got, want := src.HTTP.Stats().Requests, int64(len(tt.open)); got != want {
+				t.Errorf("opening takes %d requests, want %d: %v", got, want, tt.open)
+			}
 			tb := d.Tracks()[0].Timebase
-			if _, err := d.Locate(t.Context(), 0, tb.Ticks(78e8)); err != nil {
+			key, err := d.Locate(t.Context(), 0, tb.Ticks(78e8))
+			if err != nil {
 				t.Fatal(err)
 			}
-			if got := src.HTTP.Stats().Requests - before; got != 1 {
-				t.Errorf("a frame takes %d requests, want 1", got)
+			var p container.Packet
+			if err := d.Read(t.Context(), 0, key, &p); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := src.HTTP.Stats().Requests, int64(len(tt.open)+len(tt.one)); got != want {
+				t.Errorf("opening and a frame take %d requests, want %d: %v, %v", got, want, tt.open, tt.one)
 			}
 			same(t, d, openFile(t, filepath.Join(dir, "list.m3u8"), nil), 100)
 		})

@@ -3,6 +3,8 @@ package mpegts
 import (
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/opus"
+
+	"github.com/sprocket-video/sprocket/container"
 )
 
 var aacRates = [...]int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
@@ -262,4 +264,18 @@ func readOpus(b []byte, h *heading) verdict {
 	h.size, h.strip = at+size, at
 	h.rate, h.samples, h.codec, h.profile = 48000, int(opus.PacketDuration2(b[at:])), "opus", -1
 	return isHeader
+}
+
+// FrameHeader reads the header of the ADTS or MPEG audio frame that b begins with: such frames are stored outside of transport streams too. Size is the bytes
+// of the frame, which may be more than b has, and samples how many it holds of each channel.
+func FrameHeader(b []byte) (sound container.Description, size, samples int, ok bool) {
+	for _, read := range []func([]byte, *heading) verdict{readADTS, readMPEGAudio} {
+		var h heading
+		if len(b) > 0 && read(b, &h) == isHeader {
+			return container.Description{
+				Codec: h.codec, Audio: container.Sound{SampleRate: h.rate, Channels: h.channels, Profile: h.profile}, Video: container.Picture{Profile: -1, Level: -1},
+			}, h.size, h.samples, true
+		}
+	}
+	return sound, 0, 0, false
 }
