@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/sprocket-video/sprocket"
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/internal/testmedia"
 	"github.com/sprocket-video/sprocket/seek"
 )
 
@@ -30,60 +30,6 @@ var playlists = []struct {
 	{"fmp4", []string{"-hls_segment_type", "fmp4"}},
 	{"byte ranges", []string{"-hls_segment_type", "fmp4", "-hls_flags", "single_file"}},
 	{"AES-128", []string{"-hls_key_info_file", "key.info"}},
-}
-
-// makePlaylist makes a playlist of n segments of a second, ten frames each, and returns its folder.
-func makePlaylist(t *testing.T, n int, args ...string) string {
-	t.Helper()
-	dir := t.TempDir()
-	t.Chdir(dir) // the playlist names the key as key.info does
-	for name, text := range map[string]string{"key.bin": "0123456789abcdef", "key.info": "key.bin\nkey.bin\n000102030405060708090a0b0c0d0e0f\n"} {
-		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	run(t, slices.Concat([]string{
-		"-f", "lavfi", "-i", "testsrc2=size=128x96:rate=10", "-t", fmt.Sprint(n), "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2",
-		"-g", "10", "-keyint_min", "10", "-sc_threshold", "0", "-f", "hls", "-hls_time", "1", "-hls_playlist_type", "vod",
-	}, args, []string{"list.m3u8"})...)
-	return dir
-}
-
-// serveFolder serves a folder by nginx, and returns its address, or skips.
-func serveFolder(t *testing.T, dir string) string {
-	t.Helper()
-	program, err := exec.LookPath("nginx")
-	if err != nil {
-		t.Skip("nginx is missing: run make setup")
-	}
-	work := t.TempDir()
-	socket := httptest.NewUnstartedServer(nil)
-	address := socket.Listener.Addr().String()
-	_ = socket.Listener.Close() // its port is free now
-	conf := fmt.Sprintf("worker_processes 1; daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error;\nevents {}\n"+
-		"http { access_log off; client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d;\n"+
-		"scgi_temp_path %[1]s/e; server { listen %[2]s; root %[3]s; } }\n", work, address, dir)
-	if err := os.WriteFile(filepath.Join(work, "conf"), []byte(conf), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), program, "-p", work, "-c", filepath.Join(work, "conf"))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may be gone
-		_ = cmd.Wait()
-	})
-	for range 500 {
-		if resp, err := http.Get("http://" + address); err == nil {
-			_ = resp.Body.Close()
-			return "http://" + address
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	complaint, _ := os.ReadFile(filepath.Join(work, "error"))
-	t.Fatalf("nginx does not answer: %s", complaint)
-	return ""
 }
 
 // shown is a frame as FFmpeg decodes it.
@@ -127,12 +73,12 @@ func TestPlaylistFramesEqualFFmpegs(t *testing.T) {
 	const segments = 5
 	for _, p := range playlists {
 		t.Run(p.name, func(t *testing.T) {
-			dir := makePlaylist(t, segments, p.args...)
+			dir := testmedia.HLS(t, segments, p.args...)
 			want := decodedBy(t, filepath.Join(dir, "list.m3u8"))
 			if len(want) != 10*segments {
 				t.Fatalf("ffmpeg has %d frames", len(want))
 			}
-			url := serveFolder(t, dir) + "/list.m3u8"
+			url := testmedia.StartNginx(t, dir).URL + "/list.m3u8"
 			for _, approximate := range []bool{false, true} {
 				t.Run(map[bool]string{false: "exact", true: "approximate"}[approximate], func(t *testing.T) {
 					o := &sprocket.VideoOptions{Native: true, Approximate: approximate}
@@ -230,7 +176,7 @@ func TestFramesBehindAMapThatChanges(t *testing.T) {
 	text := "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n"
 	var want []shown
 	for i, args := range [][]string{{"-profile:v", "baseline"}, {"-preset", "medium", "-bf", "2", "-x264-params", "cabac=1:8x8dct=1"}} {
-		from := makePlaylist(t, 2, slices.Concat([]string{"-hls_segment_type", "fmp4"}, args)...)
+		from := testmedia.HLS(t, 2, slices.Concat([]string{"-hls_segment_type", "fmp4"}, args)...)
 		want = append(want, decodedBy(t, filepath.Join(from, "list.m3u8"))...)
 		part := fmt.Sprintf("part%d", i)
 		data, err := os.ReadFile(filepath.Join(from, "list.m3u8"))
@@ -282,7 +228,7 @@ func TestFramesBehindAMapThatChanges(t *testing.T) {
 func TestRequestsOfAFrame(t *testing.T) {
 	for _, p := range playlists {
 		t.Run(p.name, func(t *testing.T) {
-			dir := makePlaylist(t, 20, slices.Concat(p.args, []string{"-hls_time", "4"})...)
+			dir := testmedia.HLS(t, 20, slices.Concat(p.args, []string{"-hls_time", "4"})...)
 			want := decodedBy(t, filepath.Join(dir, "list.m3u8"))
 			if err := os.WriteFile(filepath.Join(dir, "master.m3u8"), []byte("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"avc1.4d400b\"\nlist.m3u8\n"), 0o644); err != nil {
 				t.Fatal(err)
@@ -370,7 +316,7 @@ func TestFramesOfASegmentThatIsMissing(t *testing.T) {
 		}, "another key, or damage"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := makePlaylist(t, 5, playlists[tt.kind].args...)
+			dir := testmedia.HLS(t, 5, playlists[tt.kind].args...)
 			want := decodedBy(t, filepath.Join(dir, "list.m3u8"))
 			list, err := os.ReadFile(filepath.Join(dir, "list.m3u8"))
 			if err == nil {

@@ -5,85 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/hls"
+	"github.com/sprocket-video/sprocket/internal/testmedia"
 	"github.com/sprocket-video/sprocket/source"
 )
-
-// nginx is a real server of a folder, under / and under /late/.
-type nginx struct {
-	url  string
-	work string
-	cmd  *exec.Cmd
-}
-
-// startNginx serves a folder, or skips where nginx is missing.
-func startNginx(t *testing.T, dir string) *nginx {
-	t.Helper()
-	program, err := exec.LookPath("nginx")
-	if err != nil {
-		t.Skip("nginx is missing: run make setup")
-	}
-	work := t.TempDir()
-	socket := httptest.NewUnstartedServer(nil)
-	address := socket.Listener.Addr().String()
-	_ = socket.Listener.Close() // its port is free now
-	conf := fmt.Sprintf("worker_processes 1; daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error;\nevents {}\n"+
-		"http { log_format names $uri; client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d;\n"+
-		"scgi_temp_path %[1]s/e; access_log off; server { listen %[2]s; root %[3]s; location / { access_log %[1]s/access names; }\n"+
-		"location /late/ { alias %[3]s/; } location = /ready { return 200; } } }\n", work, address, dir)
-	if err := os.WriteFile(filepath.Join(work, "conf"), []byte(conf), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	n := &nginx{url: "http://" + address, work: work, cmd: exec.CommandContext(t.Context(), program, "-p", work, "-c", filepath.Join(work, "conf"))}
-	if err := n.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = n.cmd.Process.Kill() // it may be gone
-		_ = n.cmd.Wait()
-	})
-	for range 500 {
-		if resp, err := http.Get(n.url + "/ready"); err == nil {
-			_ = resp.Body.Close()
-			return n
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	complaint, _ := os.ReadFile(filepath.Join(work, "error"))
-	t.Fatalf("nginx does not answer: %s", complaint)
-	return nil
-}
-
-// asked stops the server and returns what was asked for, by name, but for what was under /late/.
-func (n *nginx) asked(t *testing.T) map[string]int {
-	t.Helper()
-	if err := n.cmd.Process.Signal(syscall.SIGQUIT); err != nil { // it writes of all requests first
-		t.Fatal(err)
-	}
-	_ = n.cmd.Wait() // the log tells
-	data, err := os.ReadFile(filepath.Join(n.work, "access"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := map[string]int{}
-	for name := range strings.FieldsSeq(string(data)) {
-		names[strings.TrimPrefix(name, "/")]++
-	}
-	return names
-}
 
 func openURL(t *testing.T, url string, o *hls.Options) (*hls.Demuxer, *source.Remote) {
 	t.Helper()
@@ -104,8 +38,8 @@ func openURL(t *testing.T, url string, o *hls.Options) (*hls.Demuxer, *source.Re
 func TestNginx(t *testing.T) {
 	for name, tt := range kinds {
 		t.Run(name, func(t *testing.T) {
-			dir := makeHLS(t, tt.args...)
-			d, src := openURL(t, startNginx(t, dir).url+"/list.m3u8", nil)
+			dir := testmedia.HLS(t, 10, tt.args...)
+			d, src := openURL(t, testmedia.StartNginx(t, dir).URL+"/list.m3u8", nil)
 			if got, want := src.HTTP.Stats().Requests, int64(len(tt.open)); got != want {
 				t.Errorf("opening takes %d requests, want %d: %v", got, want, tt.open)
 			}
@@ -204,18 +138,18 @@ func TestNginxLive(t *testing.T) {
 	for _, name := range []string{"ts", "fmp4", "aes-128"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			from := makeHLS(t, kinds[name].args...)
+			from := testmedia.HLS(t, 10, kinds[name].args...)
 			whole := openFile(t, filepath.Join(from, "list.m3u8"), nil)
 			want := list(t, whole, 0)
 			e := newEvent(t, from)
 			if err := e.add(windowed - 1); err != nil {
 				t.Fatal(err)
 			}
-			server := startNginx(t, e.dir)
-			late, _ := openURL(t, server.url+"/late/list.m3u8", &hls.Options{Cache: 1})
+			server := testmedia.StartNginx(t, e.dir)
+			late, _ := openURL(t, server.URL+"/late/list.m3u8", &hls.Options{Cache: 1})
 			old := list(t, late, 0)
 			began := time.Now()
-			d, _ := openURL(t, server.url+"/list.m3u8", nil)
+			d, _ := openURL(t, server.URL+"/list.m3u8", nil)
 
 			reached := make(chan int, len(e.segments))
 			var grow sync.WaitGroup
@@ -246,7 +180,7 @@ func TestNginxLive(t *testing.T) {
 			if !errors.Is(err, hls.ErrGone) || !strings.Contains(err.Error(), "segment 0") {
 				t.Errorf("reading what slid out: error = %v", err)
 			}
-			asked := server.asked(t)
+			asked := server.Asked(t)
 			loads := asked["list.m3u8"]
 			// Three segments are there when it begins, and three more each time all are read. 6.3.4: half a target duration between loads at least.
 			if most := 1 + int(elapsed/(500*time.Millisecond)); loads < 4 || loads > most {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -15,34 +14,9 @@ import (
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/hls"
+	"github.com/sprocket-video/sprocket/internal/testmedia"
 	"github.com/sprocket-video/sprocket/source"
 )
-
-// make makes HLS of a test picture in a new folder, ten segments of a second. It skips where ffmpeg is missing.
-func makeHLS(t *testing.T, args ...string) string {
-	t.Helper()
-	ffmpeg, err := exec.LookPath("ffmpeg")
-	if err != nil {
-		t.Skip("ffmpeg is missing: run make setup")
-	}
-	dir := t.TempDir()
-	key := []byte("0123456789abcdef")
-	for name, data := range map[string][]byte{"key.bin": key, "key.info": []byte("key.bin\n" + filepath.Join(dir, "key.bin") + "\n000102030405060708090a0b0c0d0e0f\n")} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	all := append([]string{
-		"-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=128x96:rate=10", "-t", "10", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2",
-		"-g", "10", "-keyint_min", "10", "-sc_threshold", "0", "-f", "hls", "-hls_time", "1", "-hls_playlist_type", "vod",
-	}, args...)
-	cmd := exec.CommandContext(t.Context(), ffmpeg, append(all, "list.m3u8")...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("ffmpeg: %v: %s", err, out)
-	}
-	return dir
-}
 
 // logged serves a folder and notes what is asked for.
 type logged struct {
@@ -86,7 +60,7 @@ var kinds = map[string]struct {
 func TestOneFrameTakesOneSegment(t *testing.T) {
 	for name, tt := range kinds {
 		t.Run(name, func(t *testing.T) {
-			dir := makeHLS(t, tt.args...)
+			dir := testmedia.HLS(t, 10, tt.args...)
 			var log logged
 			src, err := source.OpenRemote(t.Context(), log.serve(t, dir).URL+"/list.m3u8", nil)
 			if err != nil {
@@ -155,7 +129,7 @@ func same(t *testing.T, a, b *hls.Demuxer, n int) {
 
 // TestEncryptedIsAsInTheClear compares with the same pictures not encrypted.
 func TestEncryptedIsAsInTheClear(t *testing.T) {
-	dark, light := makeHLS(t, kinds["aes-128"].args...), makeHLS(t)
+	dark, light := testmedia.HLS(t, 10, kinds["aes-128"].args...), testmedia.HLS(t, 10)
 	same(t, openFile(t, filepath.Join(dark, "list.m3u8"), nil), openFile(t, filepath.Join(light, "list.m3u8"), nil), 100)
 	if err := os.WriteFile(filepath.Join(dark, "key.bin"), []byte("0123456789abcdeX"), 0o644); err != nil {
 		t.Fatal(err)

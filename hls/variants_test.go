@@ -11,6 +11,7 @@ import (
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/hls"
+	"github.com/sprocket-video/sprocket/internal/testmedia"
 	"github.com/sprocket-video/sprocket/source"
 )
 
@@ -51,7 +52,7 @@ func bodyOf(t *testing.T, name, prefix string) (body string) {
 // TestMapThatChanges joins two playlists, with maps of their own, with and without saying that something changes.
 func TestMapThatChanges(t *testing.T) {
 	dir := t.TempDir()
-	large, small := makeHLS(t, kinds["fmp4"].args...), makeHLS(t, slices.Concat(kinds["fmp4"].args, []string{"-s", "64x48"})...)
+	large, small := testmedia.HLS(t, 10, kinds["fmp4"].args...), testmedia.HLS(t, 10, slices.Concat(kinds["fmp4"].args, []string{"-s", "64x48"})...)
 	bodies := []string{bodyOf(t, filepath.Join(large, "list.m3u8"), "a"), bodyOf(t, filepath.Join(small, "list.m3u8"), "b")}
 	wholes := []*hls.Demuxer{openFile(t, filepath.Join(large, "list.m3u8"), nil), openFile(t, filepath.Join(small, "list.m3u8"), nil)}
 	var data [][]byte // of the packets of both
