@@ -249,21 +249,27 @@ func TestRequestsOfAFrame(t *testing.T) {
 				segment = "list%d.ts"
 			}
 			named := func(n int) string { return strings.ReplaceAll(segment, "%d", fmt.Sprint(n)) }
-			for _, name := range []string{"list.m3u8", "master.m3u8"} {
-				d := open(t, server.URL+"/"+name, &sprocket.VideoOptions{Native: true, Approximate: true})
-				expected := slices.Concat([]string{"list.m3u8"}, others)
-				if name == "master.m3u8" {
+			at := func(n int) time.Duration { return want[n].timebase.Duration(want[n].pts) }
+			for _, way := range []string{"alone", "near", "variant"} {
+				o := &sprocket.VideoOptions{Native: true, Approximate: true}
+				name, expected := "list.m3u8", slices.Concat([]string{"list.m3u8"}, others)
+				switch {
+				case way == "near":
+					o.Near = at(135)
+				case way == "variant":
+					name = "master.m3u8"
 					expected = append(expected, name)
-				} else if strings.HasSuffix(segment, ".ts") {
+				case strings.HasSuffix(segment, ".ts"):
 					expected = append(expected, named(0)) // no map, and no CODECS
 				}
+				d := open(t, server.URL+"/"+name, o)
 				for _, n := range []int{135, 137, 62} { // in segments 3 and 1
-					f, err := d.FramePlayedAt(t.Context(), want[n].timebase.Duration(want[n].pts))
+					f, err := d.FramePlayedAt(t.Context(), at(n))
 					if err != nil {
 						t.Fatal(err)
 					}
 					if sum(f.Bytes()) != want[n].sum {
-						t.Errorf("%s: frame %d is another picture", name, n)
+						t.Errorf("%s: frame %d is another picture", way, n)
 					}
 					if n != 137 {
 						expected = append(expected, named(n/40))
@@ -272,10 +278,10 @@ func TestRequestsOfAFrame(t *testing.T) {
 					got := slices.Sorted(slices.Values(asked))
 					mu.Unlock()
 					if slices.Sort(expected); !slices.Equal(got, expected) {
-						t.Errorf("%s: up to frame %d %v were asked for, want %v", name, n, got, expected)
+						t.Errorf("%s: up to frame %d %v were asked for, want %v", way, n, got, expected)
 					}
 				}
-				if b := d.Metadata().Begin; name == "list.m3u8" && p.name == "ts" && b != want[0].timebase.Duration(want[0].pts) {
+				if b := d.Metadata().Begin; way == "alone" && p.name == "ts" && b != at(0) {
 					t.Errorf("it begins at %v", b)
 				}
 				f, err := d.FrameAt(t.Context(), 0)
@@ -283,7 +289,7 @@ func TestRequestsOfAFrame(t *testing.T) {
 					t.Fatal(err)
 				}
 				if sum(f.Bytes()) != want[0].sum || d.Metadata().Begin != f.PTS || d.Len() != len(want) {
-					t.Errorf("%s: %d frames from %v on, the first is %+v", name, d.Len(), d.Metadata().Begin, f.FrameInfo)
+					t.Errorf("%s: %d frames from %v on, the first is %+v", way, d.Len(), d.Metadata().Begin, f.FrameInfo)
 				}
 				mu.Lock()
 				asked = nil

@@ -84,6 +84,9 @@ type VideoOptions struct {
 	// right one; the numbers of frames, and Len, are estimates, and FrameInfo.Estimated says so. A frame asked for by number is
 	// the one played when that number should be. CacheBytes is not used. Where all is listed at once, it changes nothing.
 	Approximate bool
+	// Near is a time of which a frame will be asked for first. It changes no answer, but with Approximate it may save a request: a playlist may not tell what its
+	// segments hold, and the segment of this time shows it as well as the first one.
+	Near time.Duration
 	// VerifyKeys takes from the packets themselves at which of them decoding can start, and which are needed by others, whatever the container says.
 	// Opening then reads the head of every packet. It is for files whose key flags lie (see seek.Verify), and needs no Index: one that was stored so has what was found.
 	VerifyKeys bool
@@ -229,6 +232,7 @@ func (d *VideoDecoder) openContainer(ctx context.Context) error {
 	}
 	chosen := -1
 	demuxer, err := container.Open(ctx, d.src, formats, &container.Options{
+		Near:     d.opts.Near,
 		Limits:   d.opts.Limits,
 		Logger:   d.opts.Logger,
 		Progress: d.opts.Progress,

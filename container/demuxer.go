@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"time"
 
 	"github.com/sprocket-video/sprocket/source"
 )
@@ -116,6 +117,9 @@ type Options struct {
 	// Select is given all tracks and returns the indices of those whose packets will be asked for.
 	// Tables of the others are not kept. Nil selects all.
 	Select func([]Track) []int
+	// Near is a time at which packets will be asked for first. It changes no answer: where one of many places must be looked at to see what the tracks are, the
+	// one of that time is.
+	Near time.Duration
 	// Limits bound what hostile input can cost.
 	Limits Limits
 	// Logger receives debug messages. Nil discards them.

@@ -69,7 +69,7 @@ type trackRef struct {
 	slot int
 }
 
-// Open opens a playlist. Of a media playlist it loads the map, or where there is none the first segment, to see what the tracks are. Of a
+// Open opens a playlist. Of a media playlist it loads the map, or where there is none the first segment, or that of o.Near, to see what the tracks are. Of a
 // multivariant one it loads the playlists, and maps, of those tracks that o.Select asks for; without Select of none, until they are used.
 func Open(ctx context.Context, src source.Source, o *Options) (*Demuxer, error) {
 	d := &Demuxer{src: src}

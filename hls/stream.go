@@ -246,13 +246,15 @@ func (s *stream) fetch(ctx context.Context, previous *Playlist) (source.Source, 
 	return src, p, nil
 }
 
-// explore finds out what the segments hold, by the map or the first segment that can be read. The turn is the caller's.
+// explore finds out what the segments hold, by the map or the first segment that can be read, of those from the time on that will be asked for first. The turn
+// is the caller's.
 func (s *stream) explore(ctx context.Context) error {
 	from, to := s.window()
+	near := max(s.guess(s.d.opts.Near), from)
 	var wrong error
-	for i := from; i < to && i < from+maxExplored; i++ {
-		g := s.at(i)
-		if g.Gap {
+	for k := range min(to-from, maxExplored) {
+		g := s.at(from + (near-from+k)%(to-from))
+		if g == nil || g.Gap {
 			continue
 		}
 		err := s.exploreOne(ctx, g)
