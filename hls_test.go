@@ -380,3 +380,56 @@ func TestFramesOfASegmentThatIsMissing(t *testing.T) {
 		})
 	}
 }
+
+// TestSamplesOfAPlaylist: what is asked for by the length of the track looks at its beginning first.
+func TestSamplesOfAPlaylist(t *testing.T) {
+	for _, p := range playlists[:2] {
+		t.Run(p.name, func(t *testing.T) {
+			dir := testmedia.HLS(t, 6, p.args...)
+			name := filepath.Join(dir, "master.m3u8")
+			if err := os.WriteFile(name, []byte("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"avc1.4d400b\"\nlist.m3u8\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			for what, ask := range map[string]func(d *sprocket.VideoDecoder) (*sprocket.FrameBatch, error){
+				"uniform": func(d *sprocket.VideoDecoder) (*sprocket.FrameBatch, error) {
+					return d.Sample(t.Context(), sprocket.Sampling{Uniform: 4})
+				},
+				"by rate": func(d *sprocket.VideoDecoder) (*sprocket.FrameBatch, error) {
+					return d.Sample(t.Context(), sprocket.Sampling{FPS: 2})
+				},
+				"the last": func(d *sprocket.VideoDecoder) (*sprocket.FrameBatch, error) {
+					return d.FramesInRange(t.Context(), -3, sprocket.End, 1)
+				},
+				"by number": func(d *sprocket.VideoDecoder) (*sprocket.FrameBatch, error) {
+					return d.FramesAt(t.Context(), []int{0, 7, 31, -1})
+				},
+				"from a time": func(d *sprocket.VideoDecoder) (*sprocket.FrameBatch, error) {
+					return d.FramesPlayedInRange(t.Context(), 3*time.Second, 4*time.Second)
+				},
+				"clips": func(d *sprocket.VideoDecoder) (*sprocket.FrameBatch, error) {
+					c, err := d.ClipsAtRegularTimes(t.Context(), &sprocket.TimeClips{Every: 2 * time.Second, Frames: 2})
+					if err != nil {
+						return nil, err
+					}
+					return &sprocket.FrameBatch{Tensor: c.Tensor, Frames: slices.Concat(c.Frames...)}, nil
+				},
+			} {
+				var sums []string
+				for _, approximate := range []bool{false, true} {
+					b, err := ask(open(t, name, &sprocket.VideoOptions{Approximate: approximate}))
+					if err != nil {
+						t.Fatalf("%s: %v", what, err)
+					}
+					text := ""
+					for _, f := range b.Frames {
+						text += fmt.Sprint(f.Ticks, " ")
+					}
+					sums = append(sums, text+sum(b.Bytes()))
+				}
+				if sums[0] != sums[1] || len(sums[0]) < 40 {
+					t.Errorf("%s: approximate %s, want %s", what, sums[1], sums[0])
+				}
+			}
+		})
+	}
+}

@@ -38,7 +38,7 @@ func TestASegmentThatIsMissing(t *testing.T) {
 					}
 					return
 				}
-				if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), fmt.Sprintf("segment %d, %d.aac", n, n)) || !info.Corrupt || info.End() != info.PTS+tb.Ticks(4*time.Second) {
+				if !errors.Is(err, fs.ErrNotExist) || !errors.Is(err, container.ErrCorrupt) || !strings.Contains(err.Error(), fmt.Sprintf("segment %d, %d.aac", n, n)) || !info.Corrupt || info.End() != info.PTS+tb.Ticks(4*time.Second) {
 					t.Errorf("reading %+v: error = %v", info, err)
 				}
 			}
