@@ -15,12 +15,16 @@ var whyGuessed = map[string]string{
 	"tfra":      "the random access table leads to a time",
 	"headers":   "no index in the file: fragments are gone through up to a time",
 	"bisection": "times are found by bisection",
+	"playlist":  "the playlist leads to the segment of a time",
 }
 
 // guessTrack looks at a track by an approximate index. Where that lists all packets, it is as inspectTrack.
 func (m *media) guessTrack(ctx context.Context, track int) (trackReport, error) {
 	before, start := m.Counts(), time.Now()
 	e, err := seek.Guess(ctx, m.demuxer, track)
+	if err == nil {
+		err = e.Begin(ctx) // the report tells when the track begins
+	}
 	spent := since(m.Counter, before, start)
 	if err == nil && e.Kind() == seek.Exact {
 		r, err := m.inspectTrack(ctx, track, false)
