@@ -23,8 +23,8 @@ func TestPackedAudio(t *testing.T) {
 		{"MPEG-2.5 layer 3", []byte{0xff, 0xe3, 0x48, 0x00}, 288, "mp3", 8000, 576, 2, -1},
 		{"MPEG-1 layer 2", []byte{0xff, 0xfd, 0x84, 0x00}, 384, "mp2", 48000, 1152, 2, -1},
 		{"MPEG-1 layer 1", []byte{0xff, 0xff, 0x18, 0x00}, 48, "mp1", 32000, 384, 2, -1},
-		{"ADTS", []byte{0xff, 0xf1, 0x50, 0x80, 0x04, 0x1f, 0xfc}, 32, "aac", 44100, 1024, 2, 1},
-		{"ADTS with a checksum, 7.1", []byte{0xff, 0xf0, 0x4d, 0xc0, 0x04, 0x1f, 0xfc, 0, 0}, 32, "aac", 48000, 1024, 8, 1},
+		{"ADTS", []byte{0xff, 0xf1, 0x50, 0x80, 0x04, 0x1f, 0xfc}, 32, "aac", 44100, 1024, 2, 2},
+		{"ADTS with a checksum, 7.1", []byte{0xff, 0xf0, 0x4d, 0xc0, 0x04, 0x1f, 0xfc, 0, 0}, 32, "aac", 48000, 1024, 8, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			const n, pts = 1000, 123_456
