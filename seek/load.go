@@ -21,13 +21,12 @@ import (
 type StoredIndex struct {
 	header   header
 	pos, dts column.Column
-	offsets  []int32 // PTS less DTS; nil when all are 0
+	offsets  mostly // PTS less DTS
 	sizes    []uint32
 	spans    []uint32 // nil when all are 0
 	flags    []uint16
-	extra    []int32 // duration less the step of DTS to the packet; nil when all are alike
-	extraAll int64   // what they are then
-	descs    []uint16
+	extra    mostly   // duration less the step of DTS to the packet
+	descs    []uint16 // nil when all are 0
 }
 
 // LoadIndex reads a stored index: see [Table.AppendIndex]. What is damaged gives an error that wraps container.ErrCorrupt.
@@ -84,6 +83,7 @@ func LoadIndex(data []byte, limits container.Limits) (*StoredIndex, error) {
 // fill decodes the columns.
 func (s *StoredIndex) fill(cols *[numFields]values) error {
 	var pos, dts column.Builder
+	var offsets, extra mostlyBuilder
 	var last container.PacketInfo
 	for n := range s.header.Packets {
 		var v [numFields]int64
@@ -92,15 +92,9 @@ func (s *StoredIndex) fill(cols *[numFields]values) error {
 				return fmt.Errorf("column %d ends at packet %d of %d: %w", i, n, s.header.Packets, container.ErrCorrupt)
 			}
 		}
-		p := container.PacketInfo{DTS: last.DTS + container.Ticks(v[fieldDTS]), Size: int(v[fieldSize])}
+		p := container.PacketInfo{DTS: last.DTS + container.Ticks(v[fieldDTS]), Size: int(v[fieldSize]), Span: v[fieldSpan], Description: int(v[fieldDesc])}
 		p.Pos = last.Pos + last.Extent() + v[fieldPos]
-		p.Span = v[fieldSpan]
-		off := v[fieldPTS]
-		switch {
-		case p.Size < 0 || v[fieldSize] > math.MaxUint32 || p.Pos < 0 || p.Pos > math.MaxInt64/2,
-			p.Span < 0 || p.Span > math.MaxUint32 || p.Span != 0 && p.Span < int64(p.Size),
-			off != int64(int32(off)), v[fieldDuration] != int64(int32(v[fieldDuration])),
-			v[fieldFlags] < 0 || v[fieldFlags] >= numFlags, v[fieldDesc] < 0 || v[fieldDesc] > int64(len(s.header.Track.Descriptions)):
+		if !s.header.holds(&p) || v[fieldFlags] < 0 || v[fieldFlags] >= numFlags {
 			return fmt.Errorf("packet %d: %w", n, container.ErrCorrupt)
 		}
 		pos.Append(p.Pos)
@@ -108,17 +102,50 @@ func (s *StoredIndex) fill(cols *[numFields]values) error {
 		s.sizes = append(s.sizes, uint32(p.Size))
 		s.flags = append(s.flags, uint16(v[fieldFlags]))
 		s.spans = sparse(s.spans, int(n), uint32(p.Span), 0)
-		s.offsets = sparse(s.offsets, int(n), int32(off), 0)
-		if n == 0 {
-			s.extraAll = v[fieldDuration]
-		}
-		s.extra = sparse(s.extra, int(n), int32(v[fieldDuration]), int32(s.extraAll))
+		offsets.append(v[fieldPTS])
+		extra.append(v[fieldDuration])
 		s.descs = sparse(s.descs, int(n), uint16(v[fieldDesc]), 0)
 		last = p
 	}
 	s.pos, s.dts = pos.Build(), dts.Build()
+	s.offsets, s.extra = offsets.build(), extra.build()
 	return nil
 }
+
+// mostly is a column of which nothing but the first value is held while all are like it.
+type mostly struct {
+	first int64
+	all   column.Column
+}
+
+func (m *mostly) at(i int) int64 {
+	if m.all.Len() == 0 {
+		return m.first
+	}
+	return m.all.At(i)
+}
+
+// mostlyBuilder collects the values of a mostly.
+type mostlyBuilder struct {
+	first int64
+	n     int
+	all   column.Builder
+}
+
+func (b *mostlyBuilder) append(v int64) {
+	if b.n == 0 {
+		b.first = v
+	}
+	if held := b.all.Len() > 0; held || v != b.first {
+		for i := 0; !held && i < b.n; i++ {
+			b.all.Append(b.first)
+		}
+		b.all.Append(v)
+	}
+	b.n++
+}
+
+func (b *mostlyBuilder) build() mostly { return mostly{b.first, b.all.Build()} }
 
 // sparse appends v as value n of a column that stays nil while all values are usual.
 func sparse[T comparable](c []T, n int, v, usual T) []T {
@@ -191,18 +218,12 @@ func (s *StoredIndex) Table(ctx context.Context, src source.Source, limits conta
 // info returns packet n.
 func (s *StoredIndex) info(n int64) container.PacketInfo {
 	p := container.PacketInfo{N: n, DTS: container.Ticks(s.dts.At(int(n))), Pos: s.pos.At(int(n)), Size: int(s.sizes[n])}
-	p.PTS = p.DTS
-	if s.offsets != nil {
-		p.PTS += container.Ticks(s.offsets[n])
-	}
+	p.PTS = p.DTS + container.Ticks(s.offsets.at(int(n)))
 	step := container.Ticks(0)
 	if n > 0 {
 		step = p.DTS - container.Ticks(s.dts.At(int(n-1)))
 	}
-	p.Duration = step + container.Ticks(s.extraAll)
-	if s.extra != nil {
-		p.Duration = step + container.Ticks(s.extra[n])
-	}
+	p.Duration = step + container.Ticks(s.extra.at(int(n)))
 	if s.descs != nil {
 		p.Description = int(s.descs[n])
 	}

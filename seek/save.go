@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"math"
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/source"
@@ -83,6 +84,14 @@ type header struct {
 	Packets  int64           `json:"packets"`
 }
 
+// holds says whether the columns can hold a packet: what is stored can be loaded.
+func (h *header) holds(p *container.PacketInfo) bool {
+	return p.Size >= 0 && int64(p.Size) <= math.MaxUint32 &&
+		p.Pos >= 0 && p.Pos <= math.MaxInt64/2 &&
+		(p.Span == 0 || p.Span >= int64(p.Size) && p.Span <= math.MaxUint32) &&
+		p.Description >= 0 && p.Description < max(len(h.Track.Descriptions), 1)
+}
+
 // fields are the columns, in the order they are stored. Each is a function of a packet and the one before it, so that
 // most values are small or repeat.
 const (
@@ -130,7 +139,8 @@ func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte,
 	if err := Storable(t.demuxer); err != nil {
 		return b, err
 	}
-	h, err := json.Marshal(header{Identity: id, Track: t.demuxer.Tracks()[t.track], Packets: t.packets})
+	head := header{Identity: id, Track: t.demuxer.Tracks()[t.track], Packets: t.packets}
+	h, err := json.Marshal(head)
 	if err != nil {
 		return b, fmt.Errorf("seek: store: %w", err)
 	}
@@ -139,6 +149,10 @@ func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte,
 	for info, err := range t.demuxer.List(ctx, t.track, container.PacketInfo{}) {
 		if err != nil {
 			return b, err
+		}
+		if !head.holds(&info) {
+			return b, &container.Error{Format: "index", Op: "store", Path: fmt.Sprintf("packet %d", info.N), Offset: info.Pos, Err: fmt.Errorf(
+				"%w: %d bytes, over %d, of sample description %d", container.ErrLimit, info.Size, info.Extent(), info.Description)}
 		}
 		info.Key = t.isKey(info.N) // as it was corrected
 		flags, err := t.flags(ctx, info)

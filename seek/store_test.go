@@ -110,6 +110,58 @@ func TestStoredIndexAnswersAsTheOneThatWasStored(t *testing.T) {
 	}
 }
 
+// Times that lie far apart are stored as they are.
+func TestStoredIndexHoldsFarTimes(t *testing.T) {
+	const far = 1 << 33
+	for name, infos := range map[string][]container.PacketInfo{
+		"a jump":            {{PTS: 0, DTS: 0, Duration: 10}, {PTS: far, DTS: far, Duration: 10}, {PTS: far + 10, DTS: far + 10, Duration: 10}},
+		"a jump back":       {{PTS: far, DTS: far, Duration: 10}, {PTS: 0, DTS: 0, Duration: 10}},
+		"a long packet":     {{PTS: 0, DTS: 0, Duration: 10}, {PTS: 10, DTS: 10, Duration: far}},
+		"a long first":      {{PTS: 0, DTS: 0, Duration: far}, {PTS: far, DTS: far, Duration: 10}},
+		"shown much later":  {{PTS: 0, DTS: 0, Duration: 10}, {PTS: far, DTS: 10, Duration: 10}},
+		"no times but one":  {{PTS: container.NoTicks, DTS: container.NoTicks}, {PTS: 5, DTS: container.NoTicks}, {PTS: 7, DTS: 7}},
+		"exactly 2^31 more": {{PTS: 0, DTS: 0, Duration: 1 << 31}, {PTS: 1 << 31, DTS: 1 << 31, Duration: 10}},
+	} {
+		f := newFake("h264", infos...)
+		f.infos[0].Key = true
+		src := lay(f)
+		s, err := LoadIndex(store(t, f, src), container.Limits{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		_, d, err := s.Table(t.Context(), src, container.Limits{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		n := 0
+		for p, err := range d.List(t.Context(), 0, container.PacketInfo{}) {
+			if err != nil || p != f.infos[n] {
+				t.Errorf("%s: packet %d is %+v, %v, want %+v", name, n, p, err, f.infos[n])
+			}
+			n++
+		}
+	}
+}
+
+// What the columns cannot hold is told when it is stored, not when it is loaded.
+func TestWhatCannotBeLoadedIsNotStored(t *testing.T) {
+	for name, p := range map[string]container.PacketInfo{
+		"too large":      {Size: 1 << 32},
+		"too far":        {Pos: 1 << 62},
+		"spread too far": {Size: 6, Span: 1 << 32},
+		"no description": {Size: 6, Description: 1},
+	} {
+		p.Key = true
+		data, err := build(t, newFake("h264", p)).AppendIndex(t.Context(), nil, Identity{Size: 1 << 20})
+		var e *container.Error
+		if !errors.Is(err, container.ErrLimit) || !errors.As(err, &e) || e.Op != "store" || len(data) > 0 {
+			t.Errorf("%s: %d bytes, %v", name, len(data), err)
+		}
+	}
+}
+
 func TestStoredIndexRefusesAnotherSource(t *testing.T) {
 	f := newFake("h264", gop(nil, 0, 10, 20)...)
 	src := lay(f)

@@ -186,7 +186,7 @@ func index(ctx context.Context, src *bytes.Reader, d container.SeekableDemuxer, 
 	x = nil // nobody holds both
 	loaded, err := seek.LoadIndex(stored, container.Limits{})
 	if err != nil {
-		return true, located("load", err)
+		return true, fmt.Errorf("what was stored cannot be loaded: %w", err)
 	}
 	y, _, err := loaded.Table(ctx, src, container.Limits{})
 	if err != nil {
