@@ -9,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/internal/column"
@@ -65,6 +66,9 @@ func LoadIndex(data []byte, limits container.Limits) (*StoredIndex, error) {
 	if !s.header.Track.Timebase.Valid() || len(s.header.Track.Descriptions) > math.MaxUint16 {
 		return nil, fail(len(magic), fmt.Errorf("timebase %v, %d descriptions: %w", s.header.Track.Timebase, len(s.header.Track.Descriptions), container.ErrCorrupt))
 	}
+	if t := s.header.Track.Transport; t != nil && !legal(t) {
+		return nil, fail(len(magic), fmt.Errorf("transport packets of PID %d, %d bytes apart: %w", t.PID, t.PacketSize, container.ErrCorrupt))
+	}
 	var cols [numFields]values
 	for i := range cols {
 		at := len(body) - len(rest)
@@ -78,6 +82,16 @@ func LoadIndex(data []byte, limits container.Limits) (*StoredIndex, error) {
 		return nil, fail(len(body), err)
 	}
 	return s, nil
+}
+
+// legal says whether transport packets can lie so.
+func legal(t *container.Transport) bool {
+	switch t.PacketSize {
+	case 188, 192, 204:
+	default:
+		return false
+	}
+	return t.PID >= 0 && t.PID <= transport.NullPID && len(t.Grid) > 0 && t.Grid[0] >= 0 && slices.IsSorted(t.Grid)
 }
 
 // fill decodes the columns.
@@ -281,6 +295,9 @@ func (d *storedDemuxer) Read(ctx context.Context, track int, info container.Pack
 	}
 	if int64(info.Size) > d.limits.PacketBytes {
 		return fail(fmt.Errorf("%w: %d bytes", container.ErrLimit, info.Size))
+	}
+	if size := d.src.Size(); info.Size < 0 || info.Pos < 0 || info.Pos > size || int64(info.Size) > size-info.Pos {
+		return fail(fmt.Errorf("the source ends at %d: %w", size, io.ErrUnexpectedEOF))
 	}
 	p.PacketInfo = info
 	p.Resize(info.Size)

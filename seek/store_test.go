@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -236,25 +238,108 @@ func TestStoredIndexIsSmall(t *testing.T) {
 	}
 }
 
+// What a stored index says of a transport stream is checked before it is used to find the way in one.
+func TestStoredTransportIsChecked(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		t    container.Transport
+		ok   bool
+	}{
+		{"by themselves", container.Transport{PacketSize: 188, Grid: []int64{0}}, true},
+		{"with time stamps", container.Transport{PacketSize: 192, PID: 0x1fff, Grid: []int64{4, 400}}, true},
+		{"with error correction", container.Transport{PacketSize: 204, PID: 17, Grid: []int64{0}}, true},
+		{"the largest distance", container.Transport{PacketSize: math.MaxInt64 - 1000, Grid: []int64{0}}, false},
+		{"no distance", container.Transport{Grid: []int64{0}}, false},
+		{"another distance", container.Transport{PacketSize: 189, Grid: []int64{0}}, false},
+		{"a PID below zero", container.Transport{PacketSize: 188, PID: -1, Grid: []int64{0}}, false},
+		{"a PID of 14 bits", container.Transport{PacketSize: 188, PID: 0x2000, Grid: []int64{0}}, false},
+		{"nowhere", container.Transport{PacketSize: 188}, false},
+		{"before the beginning", container.Transport{PacketSize: 188, Grid: []int64{-188}}, false},
+		{"out of order", container.Transport{PacketSize: 188, Grid: []int64{400, 0}}, false},
+	} {
+		f := newFake("h264", gop(nil, 0, 10)...)
+		src := lay(f)
+		f.infos[1].Span = 4096 // the bytes at Pos are no sync bytes
+		f.track.Transport = &tt.t
+		s, err := LoadIndex(store(t, f, src), container.Limits{})
+		if (err == nil) != tt.ok || err != nil && !errors.Is(err, container.ErrCorrupt) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if err != nil {
+			continue
+		}
+		_, d, err := s.Table(t.Context(), src, container.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p container.Packet
+		for info := range d.List(t.Context(), 0, container.PacketInfo{}) {
+			if err := d.Read(t.Context(), 0, info, &p); info.Span > 0 && err == nil {
+				t.Errorf("%s: packet %d is %x", tt.name, info.N, p.Data)
+			}
+		}
+	}
+}
+
+// A packet that cannot be there costs nothing.
+func TestStoredIndexReadsNoMoreThanThereIs(t *testing.T) {
+	for _, p := range []container.PacketInfo{{Pos: 1, Size: 200 << 20}, {Pos: 1 << 61, Size: 200 << 20}, {Pos: 7, Size: 1}} {
+		p.Key = true
+		f := newFake("h264", p)
+		data, err := build(t, f).AppendIndex(t.Context(), nil, Identity{Size: 6, Version: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := LoadIndex(data, container.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, d, err := s.Table(t.Context(), &versioned{Reader: bytes.NewReader(idr), version: "1"}, container.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var q container.Packet
+		p.N = 0
+		if err := d.Read(t.Context(), 0, p, &q); !errors.Is(err, io.ErrUnexpectedEOF) || cap(q.Data) > 0 {
+			t.Errorf("%d bytes at %d: %v, in %d bytes of memory", p.Size, p.Pos, err, cap(q.Data))
+		}
+	}
+}
+
 func FuzzLoadIndex(f *testing.F) {
-	x, err := Build(context.Background(), newFake("h264", gop(nil, 0, 30, 10, 20)...), 0)
-	if err != nil {
-		f.Fatal(err)
+	plain := newFake("h264", gop(nil, 0, 30, 10, 20)...)
+	carried := newFake("h264", gop(nil, 0, 30, 10, 20)...)
+	carried.track.Transport = &container.Transport{PID: 0x100, PacketSize: 188, Grid: []int64{0}}
+	for _, k := range []*fake{plain, carried} {
+		x, err := Build(context.Background(), k, 0)
+		if err != nil {
+			f.Fatal(err)
+		}
+		data, err := x.AppendIndex(context.Background(), nil, Identity{Size: 1 << 20})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data[:len(data)-4])
 	}
-	data, err := x.AppendIndex(context.Background(), nil, Identity{Size: 1 << 20})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(data[:len(data)-4])
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s, err := LoadIndex(sealed(body), container.Limits{Packets: 1 << 12})
 		if err != nil {
 			return
 		}
 		src := bytes.NewReader(make([]byte, min(max(s.header.Identity.Size, 0), 1<<20)))
-		table, _, err := s.Table(t.Context(), src, container.Limits{Packets: 1 << 12})
+		table, d, err := s.Table(t.Context(), src, container.Limits{Packets: 1 << 12})
 		if err != nil {
 			return
+		}
+		var p container.Packet
+		n := 0
+		for info := range d.List(t.Context(), 0, container.PacketInfo{}) {
+			if err := d.Read(t.Context(), 0, info, &p); err == nil && len(p.Data) != info.Size {
+				t.Fatalf("packet %d: %d bytes of %d", info.N, len(p.Data), info.Size)
+			}
+			if n++; n == 64 {
+				break
+			}
 		}
 		for n := range table.Len() {
 			if _, err := table.Start(t.Context(), n); err != nil {
