@@ -1,6 +1,7 @@
 package seek
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/internal/column"
@@ -17,10 +19,19 @@ import (
 	"github.com/sprocket-video/sprocket/source"
 )
 
-// StoredIndex is an index that was read back: everything about one track but its packets' bytes. It is immutable, and one may serve
-// any number of sources that are copies of each other.
+// StoredIndex is an index that was read back: everything about one track but its packets' bytes. It is safe for concurrent use, and one
+// may serve any number of sources that are copies of each other.
 type StoredIndex struct {
-	header   header
+	header header
+	bytes  int64 // of its stored form
+
+	mu      sync.Mutex
+	columns [numFields]values // until packets is there
+	packets *storedPackets    // nil until a source vouched for them
+}
+
+// storedPackets are the packets of a stored index, as columns.
+type storedPackets struct {
 	pos, dts column.Column
 	offsets  mostly // PTS less DTS
 	sizes    []uint32
@@ -52,7 +63,7 @@ func LoadIndex(data []byte, limits container.Limits) (*StoredIndex, error) {
 		rest = rest[k+int(n):]
 		return c, true
 	}
-	s := &StoredIndex{}
+	s := &StoredIndex{bytes: int64(len(data))}
 	h, ok := chunk()
 	if !ok {
 		return nil, fail(len(magic), container.ErrCorrupt)
@@ -69,17 +80,16 @@ func LoadIndex(data []byte, limits container.Limits) (*StoredIndex, error) {
 	if t := s.header.Track.Transport; t != nil && !legal(t) {
 		return nil, fail(len(magic), fmt.Errorf("transport packets of PID %d, %d bytes apart: %w", t.PID, t.PacketSize, container.ErrCorrupt))
 	}
-	var cols [numFields]values
-	for i := range cols {
+	for i := range s.columns {
 		at := len(body) - len(rest)
 		c, ok := chunk()
 		if !ok || len(c) == 0 {
 			return nil, fail(at, container.ErrCorrupt)
 		}
-		cols[i] = values{packed: c[0] == packedValues, data: c[1:]}
-	}
-	if err := s.fill(&cols); err != nil {
-		return nil, fail(len(body), err)
+		s.columns[i] = values{packed: c[0] == packedValues, data: bytes.Clone(c[1:])}
+		if n := s.columns[i].len(); n != uint64(s.header.Packets) {
+			return nil, fail(at, fmt.Errorf("column %d has %d values for %d packets: %w", i, n, s.header.Packets, container.ErrCorrupt))
+		}
 	}
 	return s, nil
 }
@@ -94,21 +104,49 @@ func legal(t *container.Transport) bool {
 	return t.PID >= 0 && t.PID <= transport.NullPID && len(t.Grid) > 0 && t.Grid[0] >= 0 && slices.IsSorted(t.Grid)
 }
 
+// freePackets is how many packets an index may tell of whatever the size of its source.
+const freePackets = 1 << 20
+
+// vouched says whether a source of size bytes can have so many packets. Columns that repeat a value tell of any number in a few bytes. Beyond the first
+// a packet takes some bytes in the source, or in the index: media whose packets are of less than 8 bytes each, hours of them, and all alike, is not there.
+func vouched(packets, size, index int64) bool { return packets-freePackets <= size/8+index }
+
+// decoded returns the packets, for a source that is the one that was indexed.
+func (s *StoredIndex) decoded() (*storedPackets, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.packets != nil {
+		return s.packets, nil
+	}
+	fail := func(err error) (*storedPackets, error) {
+		return nil, &container.Error{Format: "index", Op: "load", Offset: -1, Err: err}
+	}
+	if h := &s.header; !vouched(h.Packets, h.Identity.Size, s.bytes) {
+		return fail(fmt.Errorf("%d packets in a source of %d bytes: %w", h.Packets, h.Identity.Size, container.ErrLimit))
+	}
+	p := &storedPackets{sizes: make([]uint32, 0, s.header.Packets), flags: make([]uint16, 0, s.header.Packets)}
+	if err := p.fill(&s.header, s.columns); err != nil {
+		return fail(err)
+	}
+	s.packets, s.columns = p, [numFields]values{}
+	return p, nil
+}
+
 // fill decodes the columns.
-func (s *StoredIndex) fill(cols *[numFields]values) error {
+func (s *storedPackets) fill(h *header, cols [numFields]values) error {
 	var pos, dts column.Builder
 	var offsets, extra mostlyBuilder
 	var last container.PacketInfo
-	for n := range s.header.Packets {
+	for n := range h.Packets {
 		var v [numFields]int64
 		for i := range cols {
 			if !cols[i].next(&v[i]) {
-				return fmt.Errorf("column %d ends at packet %d of %d: %w", i, n, s.header.Packets, container.ErrCorrupt)
+				return fmt.Errorf("column %d ends at packet %d of %d: %w", i, n, h.Packets, container.ErrCorrupt)
 			}
 		}
 		p := container.PacketInfo{DTS: last.DTS + container.Ticks(v[fieldDTS]), Size: int(v[fieldSize]), Span: v[fieldSpan], Description: int(v[fieldDesc])}
 		p.Pos = last.Pos + last.Extent() + v[fieldPos]
-		if !s.header.holds(&p) || v[fieldFlags] < 0 || v[fieldFlags] >= numFlags {
+		if !h.holds(&p) || v[fieldFlags] < 0 || v[fieldFlags] >= numFlags {
 			return fmt.Errorf("packet %d: %w", n, container.ErrCorrupt)
 		}
 		pos.Append(p.Pos)
@@ -183,6 +221,26 @@ type values struct {
 	left   uint64
 }
 
+// len returns how many values there are. It goes through what is stored and holds nothing.
+func (c *values) len() (n uint64) {
+	if !c.packed {
+		for _, b := range c.data {
+			if b < 0x80 { // the last byte of a value
+				n++
+			}
+		}
+		return n
+	}
+	var v int64
+	for k := *c; k.next(&v); k.left = 0 {
+		if k.left >= math.MaxInt64-n {
+			return math.MaxUint64
+		}
+		n += k.left + 1
+	}
+	return n
+}
+
 func (c *values) next(v *int64) bool {
 	if c.left == 0 {
 		x, k := binary.Varint(c.data)
@@ -221,7 +279,11 @@ func (s *StoredIndex) Table(ctx context.Context, src source.Source, limits conta
 	if err := s.header.Identity.Check(ctx, src); err != nil {
 		return nil, nil, err
 	}
-	d := &storedDemuxer{s: s, src: src, tracks: []container.Track{s.header.Track}, limits: limits.OrDefault()}
+	packets, err := s.decoded()
+	if err != nil {
+		return nil, nil, err
+	}
+	d := &storedDemuxer{s: packets, src: src, tracks: []container.Track{s.header.Track}, n: s.header.Packets, limits: limits.OrDefault()}
 	t, err := Build(ctx, d, 0)
 	if err != nil {
 		return nil, nil, err
@@ -230,7 +292,7 @@ func (s *StoredIndex) Table(ctx context.Context, src source.Source, limits conta
 }
 
 // info returns packet n.
-func (s *StoredIndex) info(n int64) container.PacketInfo {
+func (s *storedPackets) info(n int64) container.PacketInfo {
 	p := container.PacketInfo{N: n, DTS: container.Ticks(s.dts.At(int(n))), Pos: s.pos.At(int(n)), Size: int(s.sizes[n])}
 	p.PTS = p.DTS + container.Ticks(s.offsets.at(int(n)))
 	step := container.Ticks(0)
@@ -257,7 +319,8 @@ func (s *StoredIndex) info(n int64) container.PacketInfo {
 
 // storedDemuxer reads the packets that a stored index tells of.
 type storedDemuxer struct {
-	s      *StoredIndex
+	s      *storedPackets
+	n      int64 // of them
 	src    source.Source
 	tracks []container.Track
 	limits container.Limits
@@ -268,7 +331,7 @@ func (d *storedDemuxer) Tracks() []container.Track { return d.tracks }
 func (d *storedDemuxer) Close() error              { return nil }
 
 func (d *storedDemuxer) Next(ctx context.Context, p *container.Packet) error {
-	if d.next >= d.s.header.Packets {
+	if d.next >= d.n {
 		return io.EOF
 	}
 	d.next++
@@ -277,7 +340,7 @@ func (d *storedDemuxer) Next(ctx context.Context, p *container.Packet) error {
 
 func (d *storedDemuxer) List(ctx context.Context, track int, from container.PacketInfo) iter.Seq2[container.PacketInfo, error] {
 	return func(yield func(container.PacketInfo, error) bool) {
-		for n := max(from.N, 0); n < d.s.header.Packets; n++ {
+		for n := max(from.N, 0); n < d.n; n++ {
 			if n%1024 == 0 && ctx.Err() != nil {
 				yield(container.PacketInfo{}, ctx.Err())
 				return

@@ -182,6 +182,9 @@ func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte,
 		b = binary.AppendUvarint(b, uint64(len(c)))
 		b = append(b, c...)
 	}
+	if !vouched(t.packets, id.Size, int64(len(b)-start)+4) {
+		return b[:start], &container.Error{Format: "index", Op: "store", Offset: -1, Err: fmt.Errorf("%d packets in a source of %d bytes: %w", t.packets, id.Size, container.ErrLimit)}
+	}
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli)), nil
 }
 

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"hash/crc32"
 	"io"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -281,6 +283,65 @@ func TestStoredTransportIsChecked(t *testing.T) {
 	}
 }
 
+// repeated is an index, in its stored form, of so many packets that are all alike.
+func repeated(t *testing.T, packets int64, id Identity, size int64) []byte {
+	t.Helper()
+	h, err := json.Marshal(header{Identity: id, Track: newFake("h264").track, Packets: packets})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := binary.AppendUvarint([]byte(magic), uint64(len(h)))
+	b = append(b, h...)
+	for i := range numFields {
+		v := int64(0)
+		if i == fieldSize {
+			v = size
+		}
+		c := binary.AppendUvarint(binary.AppendVarint([]byte{packedValues}, v), uint64(packets))
+		b = append(binary.AppendUvarint(b, uint64(len(c))), c...)
+	}
+	return sealed(b)
+}
+
+// A few bytes tell of any number of packets. Memory is taken for them only when a source can have them.
+func TestStoredIndexTellsOfNoMorePacketsThanCanBe(t *testing.T) {
+	for _, tt := range []struct {
+		packets, size int64
+		ok            bool
+	}{
+		{1 << 28, 1 << 20, false},
+		{1<<20 + 200_000, 1 << 20, false},
+		{1 << 20, 6, true},
+		{1<<20 + 100_000, 1 << 20, true},
+	} {
+		id := Identity{Size: tt.size, Version: "1"}
+		data := repeated(t, tt.packets, id, 0)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		s, err := LoadIndex(data, container.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, _, err := s.Table(t.Context(), &versioned{Reader: bytes.NewReader(make([]byte, tt.size)), version: "1"}, container.Limits{})
+		runtime.ReadMemStats(&after)
+		if tt.ok && (err != nil || x.Packets() != tt.packets) || !tt.ok && !errors.Is(err, container.ErrLimit) {
+			t.Errorf("%d packets in %d bytes: %v", tt.packets, tt.size, err)
+		}
+		if took := int64(after.TotalAlloc - before.TotalAlloc); !tt.ok && took > tt.size+1<<20 {
+			t.Errorf("%d packets in %d bytes: %d bytes of memory for an index of %d", tt.packets, tt.size, took, len(data))
+		}
+	}
+}
+
+// Columns of different lengths are found out without decoding them.
+func TestStoredColumnsAreOfOneLength(t *testing.T) {
+	data := repeated(t, 1000, Identity{Size: 6}, 6)
+	body := bytes.Replace(data[:len(data)-4], []byte(`"packets":1000`), []byte(`"packets":1001`), 1)
+	if _, err := LoadIndex(sealed(body), container.Limits{}); !errors.Is(err, container.ErrCorrupt) {
+		t.Errorf("1001 packets in columns of 1000: %v", err)
+	}
+}
+
 // A packet that cannot be there costs nothing.
 func TestStoredIndexReadsNoMoreThanThereIs(t *testing.T) {
 	for _, p := range []container.PacketInfo{{Pos: 1, Size: 200 << 20}, {Pos: 1 << 61, Size: 200 << 20}, {Pos: 7, Size: 1}} {
@@ -322,12 +383,12 @@ func FuzzLoadIndex(f *testing.F) {
 		f.Add(data[:len(data)-4])
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		s, err := LoadIndex(sealed(body), container.Limits{Packets: 1 << 12})
+		s, err := LoadIndex(sealed(body), container.Limits{})
 		if err != nil {
 			return
 		}
 		src := bytes.NewReader(make([]byte, min(max(s.header.Identity.Size, 0), 1<<20)))
-		table, d, err := s.Table(t.Context(), src, container.Limits{Packets: 1 << 12})
+		table, d, err := s.Table(t.Context(), src, container.Limits{})
 		if err != nil {
 			return
 		}
@@ -341,7 +402,7 @@ func FuzzLoadIndex(f *testing.F) {
 				break
 			}
 		}
-		for n := range table.Len() {
+		for n := 0; n < table.Len(); n += 1 + table.Len()/256 {
 			if _, err := table.Start(t.Context(), n); err != nil {
 				t.Fatal(err)
 			}

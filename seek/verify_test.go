@@ -1,6 +1,7 @@
 package seek
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -102,7 +103,7 @@ func TestBuildVerifiedStartsWhereDecodingCan(t *testing.T) {
 		t.Errorf("%d reads to find starts that were verified", f.reads-reads)
 	}
 	// What was corrected is stored.
-	data, err := x.AppendIndex(t.Context(), nil, Identity{})
+	data, err := x.AppendIndex(t.Context(), nil, Identity{Version: "1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +111,7 @@ func TestBuildVerifiedStartsWhereDecodingCan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	y, err := Build(t.Context(), &storedDemuxer{s: stored, tracks: []container.Track{f.track}}, 0)
+	y, _, err := stored.Table(t.Context(), &versioned{Reader: bytes.NewReader(nil), version: "1"}, container.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
