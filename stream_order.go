@@ -96,7 +96,7 @@ func (o *order) add(p *container.PacketInfo, data []byte) (picture bool, err err
 	o.fed = p.N
 	o.uses[p.N%int64(len(o.uses))] = use{p.N, needed}
 	if p.Key {
-		o.addKey(key{p.N, pts}, b, data != nil)
+		o.addKey(key{p.N, pts}, b, data != nil && b.StartAt(p))
 	}
 	if p.Discard {
 		return true, nil
@@ -122,7 +122,8 @@ func (o *order) add(p *container.PacketInfo, data []byte) (picture bool, err err
 	return true, nil
 }
 
-func (o *order) addKey(k key, b bitstream.Info, read bool) {
+// addKey takes a key packet whose bytes say b. Start says that decoding can start there.
+func (o *order) addKey(k key, b bitstream.Info, start bool) {
 	switch {
 	case o.first == nil:
 		// The leading pictures of an open key packet at the beginning cannot be decoded.
@@ -131,7 +132,7 @@ func (o *order) addKey(k key, b bitstream.Info, read bool) {
 	default:
 		o.drops = false
 	}
-	if !bitstream.IntraOnly(o.info.Codec) && (!read || !b.Start()) {
+	if !bitstream.IntraOnly(o.info.Codec) && !start {
 		return
 	}
 	if len(o.keys) == maxKeys {

@@ -107,6 +107,9 @@ func TestStreamEqualsDecoder(t *testing.T) {
 		}
 		lost := map[int]bool{}
 		for i := range c.infos {
+			if c.infos[i].Key && r.IntN(4) == 0 {
+				c.infos[i].Roll = 2
+			}
 			switch r.IntN(60) {
 			case 0:
 				c.broken[int64(i)] = true

@@ -114,7 +114,11 @@ func scenario(r *rand.Rand, gops int, lies bool) *fake {
 		} else if len(lead) > 0 {
 			data[int64(len(infos))] = recovery
 		}
-		infos = append(infos, container.PacketInfo{PTS: times[0], Key: true})
+		key := container.PacketInfo{PTS: times[0], Key: true}
+		if lies && r.IntN(3) == 0 {
+			key.Roll = []int{-2, 3}[r.IntN(2)]
+		}
+		infos = append(infos, key)
 		for _, t := range lead {
 			infos = append(infos, container.PacketInfo{PTS: t})
 		}

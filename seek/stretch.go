@@ -330,7 +330,7 @@ func (e *Estimate) startable(ctx context.Context, s *stretch) (*stretch, error) 
 				if err != nil {
 					return nil, err
 				}
-				ok = b.Start()
+				ok = b.StartAt(&p)
 			}
 			if len(e.starts) == maxHeld {
 				clear(e.starts)

@@ -210,13 +210,8 @@ func (t *Table) canStart(ctx context.Context, info container.PacketInfo) (bool, 
 	if t.starts == nil {
 		t.starts = make(map[uint32]bool)
 	}
-	t.starts[uint32(info.N)] = starts(b, info)
+	t.starts[uint32(info.N)] = b.StartAt(&info)
 	return t.starts[uint32(info.N)], nil
-}
-
-// starts says whether decoding can start at a key packet whose bytes say b.
-func starts(b bitstream.Info, info container.PacketInfo) bool {
-	return b.Start() && (info.Roll == 0 || b.Class == bitstream.IDR)
 }
 
 // looked returns what is known of a key packet without reading.

@@ -108,7 +108,7 @@ func BuildVerified(ctx context.Context, d container.SeekableDemuxer, track int, 
 		if told {
 			info.Key = b.Start() || info.Key && b.Class == bitstream.Recovery
 		}
-		if info.Key && !starts(b, *info) {
+		if info.Key && !b.StartAt(info) {
 			if t.starts == nil {
 				t.starts = map[uint32]bool{}
 			}
@@ -182,7 +182,7 @@ func (v *verifier) judge(info container.PacketInfo, b bitstream.Info) {
 	case info.Key && b.Class == bitstream.Recovery && b.RecoveryFrames > 0:
 		f.Kind = SlowStart
 		v.report(f)
-	case info.Key && info.Roll != 0 && !starts(b, info):
+	case info.Key && info.Roll != 0 && !b.StartAt(&info):
 		f.Kind, f.Frames = SlowStart, info.Roll
 		v.report(f)
 	case !info.Key && b.Start():

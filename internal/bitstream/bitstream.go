@@ -44,6 +44,12 @@ func (i Info) Start() bool {
 	return false
 }
 
+// StartAt says whether decoding may begin at a key packet p whose bytes say i. One with a roll distance (ISO/IEC 14496-12, 10.1) promises to be
+// right later, or needs earlier ones; only an IDR picture knows better.
+func (i Info) StartAt(p *container.PacketInfo) bool {
+	return i.Start() && (p.Roll == 0 || i.Class == IDR)
+}
+
 // Inspect reads the packet data of a track coded as d says. A prefix of the packet will do as long as the class is not Short.
 func Inspect(d *container.Description, data []byte) Info {
 	switch d.Codec {
