@@ -116,7 +116,7 @@ func (t *Table) dropUndecodable(ctx context.Context, b *builder) error {
 	if err != nil {
 		return err
 	}
-	k, err := t.inspect(ctx, key)
+	k, err := classify(ctx, t.demuxer, t.track, key)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (t *Table) dropUndecodable(ctx context.Context, b *builder) error {
 		if err != nil {
 			return false, err
 		}
-		p, err := t.inspect(ctx, info)
+		p, err := classify(ctx, t.demuxer, t.track, info)
 		return p.Skipped, err // RADL pictures are decodable
 	})
 }

@@ -13,8 +13,12 @@ type fake struct {
 	track container.Track
 	infos []container.PacketInfo
 	data  map[int64][]byte
+	lost  map[int64]error // packets that cannot be read, and why
 	reads int
 }
+
+// cut is the error of a packet that the source ends before.
+var cut = &container.Error{Format: "fake", Op: "read", Offset: 0, Err: io.ErrUnexpectedEOF}
 
 var (
 	idr         = []byte{0, 0, 0, 2, 0x65, 0x88}
@@ -55,6 +59,9 @@ func (f *fake) List(ctx context.Context, track int, from container.PacketInfo) i
 func (f *fake) Read(ctx context.Context, track int, info container.PacketInfo, p *container.Packet) error {
 	f.reads++
 	p.PacketInfo = info
+	if err := f.lost[info.N]; err != nil {
+		return err
+	}
 	data, ok := f.data[info.N]
 	if !ok {
 		data = idr

@@ -298,13 +298,13 @@ func (e *Estimate) hide(ctx context.Context, s *stretch) error {
 		if _, known := e.hidden[placeOf(p)]; known || p.Discard || shownAt(p) >= shownAt(first) {
 			continue
 		}
-		b, err := e.inspect(ctx, first)
+		b, err := e.classify(ctx, first)
 		if err != nil {
 			return err
 		}
 		hide := b.Class == bitstream.Open || b.Class == bitstream.Recovery
 		if hide && hevc {
-			if b, err = e.inspect(ctx, p); err != nil {
+			if b, err = e.classify(ctx, p); err != nil {
 				return err
 			}
 			hide = b.Skipped // RADL pictures are decodable
@@ -314,8 +314,8 @@ func (e *Estimate) hide(ctx context.Context, s *stretch) error {
 	return nil
 }
 
-func (e *Estimate) inspect(ctx context.Context, p *container.PacketInfo) (bitstream.Info, error) {
-	return inspect(ctx, e.demuxer, e.track, *p)
+func (e *Estimate) classify(ctx context.Context, p *container.PacketInfo) (bitstream.Info, error) {
+	return classify(ctx, e.demuxer, e.track, *p)
 }
 
 // startable returns the stretch, or an earlier one that reaches as far, at whose first packet decoding can start.
@@ -326,7 +326,7 @@ func (e *Estimate) startable(ctx context.Context, s *stretch) (*stretch, error) 
 		if !known {
 			ok = bitstream.IntraOnly(e.demuxer.Tracks()[e.track].Codec)
 			if !ok {
-				b, err := e.inspect(ctx, &p)
+				b, err := e.classify(ctx, &p)
 				if err != nil {
 					return nil, err
 				}

@@ -201,7 +201,7 @@ func (t *Table) canStart(ctx context.Context, info container.PacketInfo) (bool, 
 	if ok, known := t.looked(info); known {
 		return ok, nil
 	}
-	b, err := t.inspect(ctx, info)
+	b, err := classify(ctx, t.demuxer, t.track, info)
 	if err != nil {
 		return false, err
 	}
@@ -233,8 +233,13 @@ func (t *Table) looked(info container.PacketInfo) (start, known bool) {
 // headBytes is how much of a packet is read to classify it. Encoders put up to about 700 bytes of SEI before the first slice.
 const headBytes = 2048
 
-func (t *Table) inspect(ctx context.Context, info container.PacketInfo) (bitstream.Info, error) {
-	return inspect(ctx, t.demuxer, t.track, info)
+// classify reads the head of a packet. Of one that is not there it says that decoding cannot start there, and nothing else.
+func classify(ctx context.Context, d container.SeekableDemuxer, track int, info container.PacketInfo) (bitstream.Info, error) {
+	b, err := inspect(ctx, d, track, info)
+	if err != nil && missing(err) {
+		return bitstream.Info{Class: bitstream.Short}, nil
+	}
+	return b, err
 }
 
 // inspect reads the head of a packet, or all of it where that does not tell.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/internal/bitstream"
+	"github.com/sprocket-video/sprocket/source"
 )
 
 // FaultKind is one way in which what a container says of a packet is not what its bytes say.
@@ -148,7 +149,7 @@ func (v *verifier) look(ctx context.Context, info container.PacketInfo) (b bitst
 		}
 		return b, true, nil
 	}
-	b, err = v.t.inspect(ctx, info)
+	b, err = inspect(ctx, v.t.demuxer, v.t.track, info)
 	if err != nil {
 		if !missing(err) {
 			return b, false, err
@@ -164,8 +165,12 @@ func (v *verifier) look(ctx context.Context, info container.PacketInfo) (b bitst
 	return b, true, nil
 }
 
-// missing says whether an error is about the packet and not about the source: its bytes are not there, or not what they should be.
+// missing says whether an error is about the packet and not about the source: its bytes are not there, or not what they should be. That a server does not
+// give all of them says nothing about the packet.
 func missing(err error) bool {
+	if _, ok := errors.AsType[*source.HTTPError](err); ok {
+		return false
+	}
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, container.ErrCorrupt) || errors.Is(err, container.ErrLimit)
 }
 
