@@ -260,6 +260,22 @@ func TestHTTPBudgets(t *testing.T) {
 	}
 }
 
+// Whether fields come in packets of their own is told by the first 16 packets, whose heads take one request, whatever lies between them.
+func TestHTTPInterlaced(t *testing.T) {
+	s := newBudget(t, "1280x720", "40", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "20", "-flags", "+ilme+ildct", "-b:v", "16M",
+		"-pix_fmt", "yuv420p", "-movflags", "+faststart")
+	if last := s.infos[15]; last.Pos < 2*container.HeadSize {
+		t.Fatalf("packet 15 begins at byte %d", last.Pos)
+	}
+	for _, o := range []*sprocket.VideoOptions{nil, {Approximate: true}} {
+		d := open(t, s.url, o)
+		frame(t, d, 0)
+		if n, got := s.take(); n > 3 {
+			t.Errorf("%+v: open and first frame: %d requests, %d bytes", o, n, got)
+		}
+	}
+}
+
 func storedIndex(t *testing.T, url string) *seek.StoredIndex {
 	t.Helper()
 	r, err := source.OpenRemote(t.Context(), url, nil)

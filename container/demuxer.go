@@ -72,6 +72,41 @@ type Scattered interface {
 	Prefetcher(track int) source.Prefetcher
 }
 
+// Prefetching is implemented by demuxers whose packets lie in the source that was opened, at Pos.
+type Prefetching interface {
+	// Ahead returns what can be told what will be read of that source; nil where nothing gains from it.
+	Ahead() source.Prefetcher
+}
+
+// PrefetcherOf returns what can be told what will be read of a track, by Pos: nil where the demuxer does not know, or nothing gains from it.
+func PrefetcherOf(d Demuxer, track int) source.Prefetcher {
+	switch d := d.(type) {
+	case Scattered:
+		return d.Prefetcher(track)
+	case Prefetching:
+		return d.Ahead()
+	}
+	return nil
+}
+
+// Prefetch makes reads of packets fast, where the source gains from knowing what will be read. Whoever reads them meets the errors.
+func Prefetch(ctx context.Context, d Demuxer, track int, packets []PacketInfo) {
+	p := PrefetcherOf(d, track)
+	if p == nil || len(packets) == 0 {
+		return
+	}
+	var before int64 // the header of the transport packet that a packet begins in
+	if t := d.Tracks()[track].Transport; t != nil {
+		before = int64(t.PacketSize)
+	}
+	ranges := make([]source.Range, len(packets))
+	for i := range packets {
+		from := max(packets[i].Pos-before, 0)
+		ranges[i] = source.Range{Off: from, Len: packets[i].Pos + packets[i].Extent() - from}
+	}
+	_ = source.PrefetchAll(ctx, p, ranges) // see above
+}
+
 // Warner is implemented by demuxers that found faults which did not stop them.
 type Warner interface {
 	// Warnings returns located errors, in the order they were met.

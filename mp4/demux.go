@@ -14,6 +14,7 @@ import (
 var (
 	_ container.SeekableDemuxer = (*Demuxer)(nil)
 	_ container.Warner          = (*Demuxer)(nil)
+	_ container.Prefetching     = (*Demuxer)(nil)
 )
 
 // Demuxer is an open movie. List and Read are safe for concurrent use; Next is for one goroutine at a time.
@@ -145,6 +146,9 @@ func (d *Demuxer) read(ctx context.Context, track int, info container.PacketInfo
 	}
 	return nil
 }
+
+// Ahead returns what can be told what will be read of the source.
+func (d *Demuxer) Ahead() source.Prefetcher { return source.PrefetcherOf(d.src) }
 
 // rewind sets Next to the beginning.
 func (d *Demuxer) rewind() {

@@ -18,6 +18,7 @@ import (
 var (
 	_ container.SeekableDemuxer = (*Demuxer)(nil)
 	_ container.Warner          = (*Demuxer)(nil)
+	_ container.Prefetching     = (*Demuxer)(nil)
 )
 
 // Demuxer is an open transport stream. List and Read are safe for concurrent use; Next is for one goroutine at a time.
@@ -170,6 +171,9 @@ func (d *Demuxer) read(ctx context.Context, track int, info container.PacketInfo
 	}
 	return nil
 }
+
+// Ahead returns what can be told what will be read of the source.
+func (d *Demuxer) Ahead() source.Prefetcher { return d.ahead }
 
 // Next reads the next packet of the tracks in use: of the next packets of all of them the one that begins first.
 // A packet that cannot be read is an error; the call after it goes on behind it.

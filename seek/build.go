@@ -33,7 +33,11 @@ func buildCorrected(ctx context.Context, d container.SeekableDemuxer, track int,
 func list(ctx context.Context, d container.SeekableDemuxer, track int, correct func(*Table, *container.PacketInfo) error) (*Table, *builder, error) {
 	t := &Table{demuxer: d, track: track}
 	var b builder
-	for info, err := range d.List(ctx, track, container.PacketInfo{}) {
+	packets := d.List(ctx, track, container.PacketInfo{})
+	if correct != nil {
+		packets = fetched(ctx, d, track, packets, false, every)
+	}
+	for info, err := range packets {
 		if err != nil {
 			return nil, nil, err
 		}
@@ -111,36 +115,41 @@ func (t *Table) dropUndecodable(ctx context.Context, b *builder) error {
 	if !b.lead {
 		return nil
 	}
-	first := b.keys[0]
-	key, err := t.packet(ctx, int64(first))
-	if err != nil {
-		return err
-	}
-	k, err := classify(ctx, t.demuxer, t.track, key)
-	if err != nil {
-		return err
-	}
-	if k.Class != bitstream.Open && k.Class != bitstream.Recovery {
-		return nil
-	}
-	end := uint32(math.MaxUint32)
+	first, end := b.keys[0], uint32(math.MaxUint32)
 	if len(b.keys) > 1 {
 		end = b.keys[1]
 	}
+	var leading []uint32
+	for i, n := range b.order {
+		if n > first && n < end && b.pts[i] < b.firstKey {
+			leading = append(leading, n)
+		}
+	}
 	hevc := t.demuxer.Tracks()[t.track].Codec == "hevc"
-	return b.drop(t, func(i int, n uint32) (bool, error) {
-		if n <= first || n >= end || b.pts[i] >= b.firstKey {
-			return false, nil
-		}
-		if !hevc {
-			return true, nil
-		}
-		info, err := t.packet(ctx, int64(n))
+	wanted := []uint32{first}
+	if hevc { // RADL pictures are decodable
+		wanted = append(wanted, leading...)
+		leading = leading[:0]
+	}
+	for info, err := range fetched(ctx, t.demuxer, t.track, t.these(ctx, wanted), false, every) {
 		if err != nil {
-			return false, err
+			return err
 		}
 		p, err := classify(ctx, t.demuxer, t.track, info)
-		return p.Skipped, err // RADL pictures are decodable
+		switch {
+		case err != nil:
+			return err
+		case uint32(info.N) != first:
+			if p.Skipped {
+				leading = append(leading, uint32(info.N))
+			}
+		case p.Class != bitstream.Open && p.Class != bitstream.Recovery:
+			return nil
+		}
+	}
+	return b.drop(t, func(_ int, n uint32) (bool, error) {
+		_, found := slices.BinarySearch(leading, n)
+		return found, nil
 	})
 }
 

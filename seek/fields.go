@@ -31,11 +31,8 @@ func (t *Table) findFields(ctx context.Context, b *builder) ([]uint32, error) {
 	sure := false
 	var before bitstream.Field
 	last := int64(-2) // the packet that before is of
-	for i, n := range b.order {
-		if i == probeFields && !sure {
-			break
-		}
-		info, err := t.packet(ctx, int64(n))
+	looked := 0
+	for info, err := range fetched(ctx, t.demuxer, t.track, t.these(ctx, b.order), true, every) {
 		if err != nil {
 			return nil, err
 		}
@@ -54,13 +51,16 @@ func (t *Table) findFields(ctx context.Context, b *builder) ([]uint32, error) {
 				}
 			}
 			if sure {
-				seconds = append(seconds, n)
+				seconds = append(seconds, uint32(info.N))
 				known = false
 			}
 		}
 		before, last = f, info.N
 		if !known {
 			last = -2 // what begins a frame comes after it
+		}
+		if looked++; looked >= probeFields && !sure {
+			break
 		}
 	}
 	return seconds, nil
@@ -115,16 +115,14 @@ func (e *Estimate) fielded(ctx context.Context, from container.PacketInfo) (bool
 	var before bitstream.Field
 	var last container.PacketInfo // the packet that before is of
 	begun, n := false, 0
-	for info, err := range e.guide.Follow(ctx, e.track, from) {
+	shown := func(p *container.PacketInfo) bool { return !p.Discard }
+	for info, err := range fetched(ctx, e.demuxer, e.track, e.guide.Follow(ctx, e.track, from), true, shown) {
 		if err != nil {
 			return false, err
 		}
 		if info.Discard {
 			begun = false
 			continue
-		}
-		if n++; n > probeFields {
-			break
 		}
 		f, known, err := t.field(ctx, r, info)
 		if err != nil {
@@ -136,6 +134,9 @@ func (e *Estimate) fielded(ctx context.Context, from container.PacketInfo) (bool
 			}
 		}
 		before, last, begun = f, info, known
+		if n++; n == probeFields {
+			break
+		}
 	}
 	return false, nil
 }

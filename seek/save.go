@@ -146,7 +146,11 @@ func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte,
 	}
 	var cols [numFields]runs
 	var last container.PacketInfo
-	for info, err := range t.demuxer.List(ctx, t.track, container.PacketInfo{}) {
+	unknown := func(p *container.PacketInfo) bool {
+		_, known := t.looked(*p)
+		return !known && t.isKey(p.N)
+	}
+	for info, err := range fetched(ctx, t.demuxer, t.track, t.demuxer.List(ctx, t.track, container.PacketInfo{}), false, unknown) {
 		if err != nil {
 			return b, err
 		}

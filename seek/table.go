@@ -267,5 +267,10 @@ func (t *Table) packet(ctx context.Context, n int64) (container.PacketInfo, erro
 	for info, err := range t.demuxer.List(ctx, t.track, container.PacketInfo{N: n}) {
 		return info, err
 	}
-	return container.PacketInfo{}, &container.Error{Format: "seek", Op: "start", Path: fmt.Sprintf("packet %d", n), Offset: -1, Err: container.ErrCorrupt}
+	return container.PacketInfo{}, noPacket(n)
+}
+
+// noPacket is the error of a packet that was listed before, and is not any more.
+func noPacket(n int64) error {
+	return &container.Error{Format: "seek", Op: "start", Path: fmt.Sprintf("packet %d", n), Offset: -1, Err: container.ErrCorrupt}
 }

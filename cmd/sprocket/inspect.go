@@ -243,15 +243,18 @@ func (m *media) lookAtKeys(ctx context.Context, track int, keys []container.Pack
 	var r keyReport
 	t := &m.demuxer.Tracks()[track]
 	before, start := m.Counts(), time.Now()
+	heads := make([]container.PacketInfo, len(keys))
+	for i := range keys {
+		heads[i] = keys[i].Head(keyHead)
+	}
+	container.Prefetch(ctx, m.demuxer, track, heads)
 	var p container.Packet
-	for _, info := range keys {
+	for i, info := range keys {
 		if info.Description >= len(t.Descriptions) || t.Descriptions[info.Description].Encryption.Scheme != "" {
 			continue
 		}
 		d := &t.Descriptions[info.Description]
-		head := info
-		head.Size = min(head.Size, keyHead)
-		err := m.demuxer.Read(ctx, track, head, &p)
+		err := m.demuxer.Read(ctx, track, heads[i], &p)
 		b := bitstream.Inspect(d, p.Data)
 		if err == nil && b.Class == bitstream.Short {
 			err = m.demuxer.Read(ctx, track, info, &p)
