@@ -44,6 +44,21 @@ func places(infos []container.PacketInfo, head int) string {
 	return b.String()
 }
 
+// An edit begins with the packet that its first picture needs, also where decode times go back behind it: the packets before that are there.
+func TestEditBeforeTimesGoBack(t *testing.T) {
+	for _, n := range []int{4, 256, 512, 600} { // packets of a fragment: fewer than lie between two marks, as many, more
+		file := initial(tm.Extends{}, tm.Edit{Time: 25})
+		for range 2 {
+			file = tm.AppendFragment(file, plain(at(0), n))
+		}
+		got := packets(t, mustOpen(t, file), 0)
+		want := 2*n - 2 // the first at 20
+		if len(got) != want || got[0].DTS != -5 || got[0].Pos >= got[n-2].Pos || got[len(got)-1].DTS != container.Ticks(10*(n-1)-25) {
+			t.Errorf("%d packets in a fragment: %d packets, the first at %d, want %d from -5 on", n, len(got), got[0].DTS, want)
+		}
+	}
+}
+
 func TestFragmentTimes(t *testing.T) {
 	video := func(flags uint32, samples ...tm.Sample) tm.Fragment {
 		return tm.Fragment{Tracks: []tm.TrackFragment{{ID: 1, Flags: tm.BaseIsMoof, Runs: []tm.TrackRun{{Flags: tm.RunData | tm.RunSize | flags, Samples: samples}}}}}

@@ -2,6 +2,7 @@ package mp4
 
 import (
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/sprocket-video/sprocket/container"
@@ -209,8 +210,9 @@ func (s *samples) finish() {
 		s.times.shift = max(0, -s.offsets.minSigned())
 		s.times.maxOff = max(0, s.offsets.max(true))
 	}
-	c := samplesCursor{samples: s}
+	c := samplesCursor{samples: s, samplesMark: samplesMark{reached: math.MinInt64}}
 	for s.marks = make([]samplesMark, 0, s.n/stride+1); c.i < s.n; c.skip(stride) {
+		c.reached = max(c.reached, c.startOf(s))
 		s.marks = append(s.marks, c.samplesMark)
 	}
 }
@@ -218,6 +220,7 @@ func (s *samples) finish() {
 // samplesMark is where a cursor is before a packet.
 type samplesMark struct {
 	i, dts, pos               int64
+	reached                   int64 // latest decode time up to and with the packet behind the mark; that of others may be before it
 	size, delta, offset, desc fieldMark
 	place, jump               uint32 // begun
 }
@@ -258,16 +261,19 @@ func (s *samples) at(n int64) mediaCursor {
 	return c
 }
 
-// before returns the number of packets whose decode time is at most dts, where those never go back.
+// before returns the number of packets before the first whose decode time is after dts.
 func (s *samples) before(dts int64) int64 {
-	k := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].startOf(s) > dts }) - 1
+	k := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].reached > dts }) - 1
 	if k < 0 {
 		return 0
 	}
 	var p [stride]container.PacketInfo
 	c := samplesCursor{s, s.marks[k]}
 	n := c.next(p[:])
-	return int64(k)*stride + int64(sort.Search(n, func(i int) bool { return int64(p[i].DTS) > dts }))
+	if i := slices.IndexFunc(p[:n], func(p container.PacketInfo) bool { return int64(p.DTS) > dts }); i >= 0 {
+		n = i
+	}
+	return int64(k)*stride + int64(n)
 }
 
 // startOf returns the decode time of the packet behind the mark.
@@ -308,6 +314,7 @@ func (c *samplesCursor) skip(n int64) {
 		k := c.steady(n)
 		c.pos += c.size.skip(&c.sizes.column, c.i, k)
 		c.dts += c.delta.skip(&c.deltas.column, c.i, k)
+		c.reached = max(c.reached, c.dts-int64(c.delta.last(&c.deltas.column, c.i+k)))
 		c.desc.skip(&c.descs.column, c.i, k)
 		if c.times.offsets {
 			c.offset.skip(&c.offsets.column, c.i, k)
@@ -326,6 +333,14 @@ func (m *fieldMark) skip(c *column, i, n int64) (sum int64) {
 		sum += int64(v)
 	}
 	return sum
+}
+
+// last returns the value before number i of a column, where the mark has got to i.
+func (m *fieldMark) last(c *column, i int64) uint32 {
+	if c.each != nil {
+		return c.each[i-1]
+	}
+	return c.runs[m.begun-1].value
 }
 
 // next puts the next packets into p.
