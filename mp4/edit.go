@@ -81,14 +81,17 @@ func presented(t *trak, l *list) (container.Ticks, bool) {
 	}
 	var sum int64
 	for _, s := range l.segs {
-		to := s.to
+		if s.from == math.MinInt64 { // the edit list has no entry that counts
+			return 0, false
+		}
+		from, to := max(s.from, t.begin), s.to
 		if t.duration > 0 { // of decode times: composition ends later by up to an offset
 			to = min(to, t.duration+max(0, l.media.span().maxOff))
 		}
 		if to == math.MaxInt64 {
 			return 0, false
 		}
-		sum += max(0, min(to-s.from, maxTime-sum))
+		sum += max(0, min(to-from, maxTime-sum))
 	}
 	return container.Ticks(sum), true
 }

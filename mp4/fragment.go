@@ -272,7 +272,7 @@ func (w *walk) finish(old *state) *state {
 			begin = 0
 		}
 		t, tr := w.traks[i], &s.tracks[i]
-		t.duration = end
+		t.begin, t.duration = begin, end
 		tr.Duration = container.Ticks(end - begin)
 		s.lists[i] = w.o.listOf(t, w.movie, tr, m, bytes)
 	}

@@ -59,6 +59,18 @@ func TestEditBeforeTimesGoBack(t *testing.T) {
 	}
 }
 
+// An edit list without entries is none: the media lasts as long as its header says.
+func TestEditListWithoutEntriesIsNone(t *testing.T) {
+	for name, replace := range map[string][]byte{"none": {0, 0, 0, 0, 0, 0, 0, 0}, "cut": {0, 0, 0, 0, 0, 0, 0, 1, 0, 0}} {
+		tr := tm.Track{Timescale: 100, Constant: 3, Count: 6, Deltas: []tm.Run{{Count: 6, Value: 10}}, Offsets: []tm.Run{{Count: 6, Value: 5}}, Edits: []tm.Edit{{}},
+			Replace: map[string][]byte{"edts": tm.Box("elst", replace)}}
+		d := mustOpen(t, tm.MP4(tm.Movie{Tracks: []tm.Track{tr}}))
+		if got := d.Tracks()[0]; got.Duration != 60 || got.Packets != 6 {
+			t.Errorf("%s: %d packets, %d ticks, want 6, 60", name, got.Packets, got.Duration)
+		}
+	}
+}
+
 func TestFragmentTimes(t *testing.T) {
 	video := func(flags uint32, samples ...tm.Sample) tm.Fragment {
 		return tm.Fragment{Tracks: []tm.TrackFragment{{ID: 1, Flags: tm.BaseIsMoof, Runs: []tm.TrackRun{{Flags: tm.RunData | tm.RunSize | flags, Samples: samples}}}}}
@@ -105,6 +117,9 @@ func TestFragmentTimes(t *testing.T) {
 		{name: "edit of no length", edits: []tm.Edit{{Time: 10}}, fragments: []tm.Fragment{plain(at(0), 3)}, want: "0/0k 10/10k", duration: 20},
 		{name: "empty edit", edits: []tm.Edit{{Duration: 250, Time: -1}, {Time: 0}}, fragments: []tm.Fragment{plain(at(0), 2), plain(nil, 1)}, want: "25/25k 35/35k 45/45k", start: 25, duration: 30},
 		{name: "edit that ends", edits: []tm.Edit{{Duration: 200, Time: 10}}, fragments: []tm.Fragment{plain(at(0), 2), plain(nil, 4)}, want: "0/0k 10/10k", duration: 20},
+		{name: "edit of no length, of media that begins late", edits: []tm.Edit{{Time: 0}}, fragments: []tm.Fragment{plain(at(100), 3)}, want: "100/100k 110/110k 120/120k", start: 100, duration: 30},
+		{name: "edit that ends, of media that begins late", edits: []tm.Edit{{Duration: 1200, Time: 0}}, fragments: []tm.Fragment{plain(at(100), 4)}, want: "100/100k 110/110k", start: 100, duration: 20},
+		{name: "edit list without entries", edits: []tm.Edit{}, fragments: []tm.Fragment{plain(at(100), 3)}, want: "100/100k 110/110k 120/120k", start: 100, duration: 30},
 		{name: "unknown track", fragments: []tm.Fragment{{Tracks: []tm.TrackFragment{{ID: 9}}}, plain(nil, 1)}, want: "0/0k", duration: 10, warnings: 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {

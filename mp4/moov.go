@@ -28,7 +28,8 @@ type trak struct {
 	matrix        matrix
 	width, height uint32 // of the presentation, 16.16
 	timescale     int64
-	duration      int64 // of the media, in its timescale; -1 unknown
+	begin         int64 // of the media, in its timescale: the first decode time
+	duration      int64 // of the media up to its end; -1 unknown
 	language      string
 	handler, name string
 	mediaHeader   string // "vmhd", "smhd", …
