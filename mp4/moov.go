@@ -41,6 +41,7 @@ type trak struct {
 	groups grouped
 
 	packing packing // of the first sample description
+	descs   int     // sample descriptions there are
 }
 
 // readMovie parses the movie box and keeps the tables of the selected tracks.
@@ -348,6 +349,7 @@ func (o *opener) describe(t *trak, mv *movie) container.Track {
 		tr.Duration = container.Ticks(t.duration)
 	}
 	tr.Descriptions = o.readDescriptions(t, tr.Kind)
+	t.descs = len(tr.Descriptions)
 	if len(tr.Descriptions) > 0 {
 		tr.Description = tr.Descriptions[0]
 	}

@@ -129,3 +129,36 @@ func TestTrackHeaders(t *testing.T) {
 		t.Errorf("language %q, want de-CH", tk.language)
 	}
 }
+
+// A chunk whose sample description is not there has the first, as a fragment has.
+func TestChunksOfASampleDescriptionThereIsNot(t *testing.T) {
+	one := tm.VideoEntry("avc1", 16, 16)
+	for _, test := range []struct {
+		entries     [][]byte
+		description uint32 // of the second chunk, from 1
+		want        int
+		warnings    int
+	}{
+		{[][]byte{one}, 1, 0, 0},
+		{[][]byte{one}, 2, 0, 1},
+		{[][]byte{one}, 0, 0, 0},
+		{[][]byte{one}, math.MaxUint32, 0, 1},
+		{[][]byte{one, one}, 2, 1, 0},
+		{[][]byte{one, one}, 3, 0, 1},
+	} {
+		d := mustOpen(t, tm.MP4(tm.Movie{Tracks: []tm.Track{{Sizes: ones(4), Chunks: []uint32{2, 2}, Entries: test.entries,
+			Replace: map[string][]byte{"stsc": tm.U32(0, 2, 1, 2, 1, 2, 2, test.description)}}}}))
+		if n := len(d.Warnings()); n != test.warnings {
+			t.Errorf("description %d of %d: %d warnings, want %d: %v", test.description, len(test.entries), n, test.warnings, d.Warnings())
+		}
+		for i, p := range packets(t, d, 0) {
+			want := 0
+			if i >= 2 {
+				want = test.want
+			}
+			if p.Description != want {
+				t.Errorf("description %d of %d: packet %d has %d, want %d", test.description, len(test.entries), i, p.Description, want)
+			}
+		}
+	}
+}

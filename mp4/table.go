@@ -192,6 +192,7 @@ func (r *tableReader) readChunks() {
 	}
 	p := r.entries(r.t.stsc, 12)
 	runs := make([]chunkRun, 0, len(p)/12)
+	undescribed := false
 	for ; len(p) > 0; p = p[12:] {
 		first, per, desc := be32(p), be32(p[4:]), be32(p[8:])
 		switch n := len(runs); {
@@ -212,10 +213,16 @@ func (r *tableReader) readChunks() {
 		if desc > 0 {
 			desc--
 		}
+		if desc > 0 && int64(desc) >= int64(r.t.descs) {
+			undescribed, desc = true, 0
+		}
 		if n := len(runs); n > 0 && runs[n-1].per == per && (runs[n-1].desc == desc || per == 0) {
 			continue
 		}
 		runs = append(runs, chunkRun{first - 1, per, desc})
+	}
+	if undescribed {
+		r.warn(r.t.stsc, "chunks have sample descriptions beyond the %d there are: they are taken to have the first", r.t.descs)
 	}
 	tb.runs = runs
 }
