@@ -46,6 +46,7 @@ type Estimate struct {
 	held      int        // packets in them
 	uses      uint64
 	count     chain
+	noted     int                     // places in hidden, starts and lying
 	asked     int                     // the largest Len that was told
 	pins      map[int]container.Ticks // estimated numbers that were told, and the frames they were told of
 }
@@ -138,6 +139,7 @@ func (e *Estimate) begin(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.count.start(s, e.told, e.tb)
+	e.note()
 	e.advance()
 	e.begun = true
 	return nil
@@ -159,11 +161,19 @@ func (e *Estimate) listAll(ctx context.Context) error {
 func (e *Estimate) use(ctx context.Context) (done func(), err error) {
 	select {
 	case e.turn <- struct{}{}:
-		return func() { <-e.turn }, nil
+		return func() {
+			e.mu.Lock()
+			e.note()
+			e.mu.Unlock()
+			<-e.turn
+		}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
+
+// note counts what is known of places, for Bytes. It has its turn, and the mutex is held.
+func (e *Estimate) note() { e.noted = len(e.hidden) + len(e.starts) + len(e.lying) }
 
 // orList does what is asked in turn; when the track turns out to be unfit, all of it is listed. It returns the table if there is one:
 // then nothing was done.
@@ -225,7 +235,7 @@ func (e *Estimate) Bytes() int {
 	if e.table != nil {
 		return e.table.Bytes()
 	}
-	return e.held*(packetBytes+frameBytes) + len(e.stretches)*stretchBytes + cap(e.count.points)*pointBytes + 64*(len(e.starts)+len(e.lying)+len(e.hidden)+len(e.pins))
+	return e.held*(packetBytes+frameBytes) + len(e.stretches)*stretchBytes + cap(e.count.points)*pointBytes + 64*(e.noted+len(e.pins))
 }
 
 // Len returns the number of frames, about.

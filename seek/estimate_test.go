@@ -583,8 +583,15 @@ func TestEstimateIsSafeForConcurrentUse(t *testing.T) {
 					}
 				}
 				e.Len()
+				if e.Bytes() <= 0 {
+					t.Error("no memory")
+				}
 			}
 		})
 	}
 	wg.Wait()
+	if e.mu.Lock(); e.table == nil && e.noted != len(e.hidden)+len(e.starts)+len(e.lying) {
+		t.Errorf("%d places are counted of %d, %d and %d", e.noted, len(e.hidden), len(e.starts), len(e.lying))
+	}
+	e.mu.Unlock()
 }
