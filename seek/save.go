@@ -131,13 +131,17 @@ func Storable(d container.Demuxer) error {
 }
 
 // AppendIndex appends the index to b in its stored form: see [LoadIndex]. The identity is that of the source the table's demuxer reads.
-// Of a playlist no index can be stored: see [Storable].
+// Of a playlist no index can be stored: see [Storable]; nor one of some frames alone, by [BuildMapped]: the mappings
+// are its stored form.
 //
 // Every key packet is classified first, which reads the head of each that was not used as a start before: opened from the
 // stored index, a track then needs no read but those of the packets it decodes.
 func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte, error) {
 	if err := Storable(t.demuxer); err != nil {
 		return b, err
+	}
+	if t.mapped {
+		return b, &container.Error{Format: "index", Op: "store", Offset: -1, Err: fmt.Errorf("an index of some frames of a track, by frame mappings: %w", container.ErrUnsupported)}
 	}
 	head := header{Identity: id, Track: t.demuxer.Tracks()[t.track], Packets: t.packets}
 	h, err := json.Marshal(head)

@@ -30,6 +30,7 @@ type Table struct {
 	allKey bool
 
 	excerpt bool // the numbers are of its own
+	mapped  bool // there are more frames in the track
 
 	hidden map[uint32]struct{} // packets that cannot be decoded and are no frames: a few leading pictures
 

@@ -94,6 +94,7 @@ func (t *Table) restrict(wanted []int64) error {
 		b.duration = f.Duration
 		n++
 	}
+	t.mapped = len(b.pts) < t.frames
 	t.setFrames(&b)
 	return nil
 }

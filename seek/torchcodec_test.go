@@ -53,6 +53,17 @@ func TestFrameMappingsOfSomeFrames(t *testing.T) {
 	if start, err := x.Start(t.Context(), 1); err != nil || start.N != 4 {
 		t.Errorf("Start(1) = packet %d, %v", start.N, err)
 	}
+	// A stored index has no room for frames that are left out.
+	if data, err := x.AppendIndex(t.Context(), nil, Identity{}); !errors.Is(err, container.ErrUnsupported) || len(data) > 0 {
+		t.Errorf("stored: %d bytes, %v", len(data), err)
+	}
+	all, err := BuildMapped(t.Context(), f, 0, build(t, f).AppendFrameMappings(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := all.AppendIndex(t.Context(), nil, Identity{}); err != nil {
+		t.Errorf("all frames stored: %v", err)
+	}
 }
 
 func TestBadFrameMappings(t *testing.T) {
