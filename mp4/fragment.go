@@ -96,6 +96,7 @@ func (o *opener) newWalk(mv *movie, traks []*trak, tracks []container.Track, inU
 	for i, t := range traks {
 		ft := &fragmentTrack{defaults: mv.extend[uint32(t.id)], descs: len(tracks[i].Descriptions)}
 		ft.rolls, _ = readRollGroups(t.groups.roll.descriptions) // less than it says is a fault where it is used
+		ft.raps, _ = readRapGroups(t.groups.rap.descriptions)
 		if inUse[i] {
 			ft.samples = &samples{}
 			w.samples[i] = ft.samples

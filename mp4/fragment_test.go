@@ -196,7 +196,7 @@ func TestFragmentDependence(t *testing.T) {
 	run := tm.TrackRun{Flags: tm.RunData | tm.RunDuration | tm.RunSize | tm.RunFlags, Samples: []tm.Sample{flags(0x02000000), flags(tm.NonSync | 2<<22), flags(tm.NonSync | 1<<22), flags(tm.NonSync)}}
 	traf := tm.TrackFragment{ID: 1, Flags: tm.BaseIsMoof, Runs: []tm.TrackRun{run}}
 	other := traf
-	other.Extra = slices.Concat(tm.FullBox("sdtp", 0, 0, []byte{0, 1 << 2, 2 << 2, 2 << 2}), tm.FullBox("sbgp", 0, 0, []byte("rap "), tm.U32(2, 2, 0, 1, 0x10001)))
+	other.Extra = slices.Concat(tm.FullBox("sdtp", 0, 0, []byte{0, 1 << 2, 2 << 2, 2 << 2}), tm.FullBox("sbgp", 0, 0, []byte("rap "), tm.U32(2, 2, 0, 1, 0x10001)), rapBox(1))
 	file := initial(tm.Extends{})
 	file = tm.AppendFragment(file, tm.Fragment{Tracks: []tm.TrackFragment{traf}})
 	file = tm.AppendFragment(file, tm.Fragment{Tracks: []tm.TrackFragment{other}})

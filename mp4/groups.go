@@ -65,14 +65,11 @@ func groupRuns(b box) (runs func(yield func(groupRun) bool), whole bool) {
 	}, count <= have
 }
 
-// groupDescriptions are the first bytes of the descriptions of a kind of group, 8.9.3, and which of them, from 1, samples are in that no run names.
-type groupDescriptions struct {
-	entries [][]byte
-	other   uint32
-}
+// groupDescriptions are how many groups of a kind are described, 8.9.3, and which of them, from 1, samples are in that no run names.
+type groupDescriptions struct{ count, other uint32 }
 
-// readGroups reads a sample group description box whose entries have size bytes. whole is false when there is less than it says.
-func readGroups(b box, size int) (g groupDescriptions, whole bool) {
+// readGroups reads a sample group description box whose entries have size bytes, and gives those to entry. whole is false when there is less than it says.
+func readGroups(b box, size int, entry func(e []byte)) (g groupDescriptions, whole bool) {
 	if b.typ == "" {
 		return g, true
 	}
@@ -110,7 +107,8 @@ func readGroups(b box, size int) (g groupDescriptions, whole bool) {
 		if len(p) < n || n < size {
 			return g, false
 		}
-		g.entries = append(g.entries, p[:size])
+		entry(p[:size])
+		g.count++
 		p = p[n:]
 	}
 	return g, true
@@ -129,13 +127,13 @@ type rollGroups struct {
 }
 
 func readRollGroups(b box) (r rollGroups, whole bool) {
-	g, whole := readGroups(b, 2)
-	for _, e := range g.entries {
-		r.distances = append(r.distances, int16(be16(e)))
-	}
+	g, whole := readGroups(b, 2, func(e []byte) { r.distances = append(r.distances, int16(be16(e))) })
 	r.other = g.other
 	return r, whole
 }
+
+// readRapGroups reads which "rap " groups there are. What they say of leading samples is not asked for.
+func readRapGroups(b box) (g groupDescriptions, whole bool) { return readGroups(b, 1, func([]byte) {}) }
 
 // at returns the distance of group i, from 1; 0 for none, and for one there is not.
 func (r *rollGroups) at(i uint32) (distance int16, known bool) {
@@ -205,13 +203,18 @@ func (r *tableReader) readGroups() {
 		}
 	}
 	if tb.keys != nil && (g.rap.samples.typ != "" || g.rap.descriptions.typ != "") {
-		kinds, whole := readGroups(g.rap.descriptions, 1)
+		kinds, whole := readRapGroups(g.rap.descriptions)
 		warn(g.rap.descriptions, whole)
+		unknown := false
 		warn(g.rap.samples, g.rap.group(0, tb.n, kinds.other, func(from, to int64, index uint32) {
-			for ; index > 0 && from < to; from++ {
+			unknown = unknown || index > kinds.count
+			for ; index > 0 && index <= kinds.count && from < to; from++ {
 				tb.keys.set(from)
 			}
 		}))
+		if unknown {
+			r.warn(g.rap.samples, "samples are in groups beyond the %d described", kinds.count)
+		}
 	}
 	kinds, whole := readRollGroups(g.roll.descriptions)
 	warn(g.roll.descriptions, whole)
@@ -233,11 +236,24 @@ func (tf *trackFragment) readGroups(s *samples, from int64, g *grouped) {
 			tf.o.warn(tf.path+"/"+b.typ, b.off, corrupt("it has less than it says"))
 		}
 	}
-	if len(s.keys) > 0 && (g.rap.samples.typ != "" || g.rap.descriptions.typ != "") {
+	const local = 0x10000
+	unknown := int64(-1) // where a group is named that there is not
+	if len(s.keys) > 0 && (g.rap.samples.typ != "" || g.rap.descriptions.typ != "" || tf.raps.other > 0) {
 		s.needKeys()
-		kinds, whole := readGroups(g.rap.descriptions, 1)
+		own, whole := readRapGroups(g.rap.descriptions)
 		warn(g.rap.descriptions, whole)
-		warn(g.rap.samples, g.rap.group(from, s.n, kinds.other, func(from, to int64, index uint32) {
+		other := tf.raps.other
+		if own.other > 0 {
+			other = own.other + local
+		}
+		warn(g.rap.samples, g.rap.group(from, s.n, other, func(from, to int64, index uint32) {
+			of := tf.raps
+			if index > local {
+				of, index = own, index-local
+			}
+			if index > of.count {
+				unknown, index = max(g.rap.samples.off, tf.off), 0
+			}
 			for ; index > 0 && from < to; from++ {
 				s.keys.set(from)
 			}
@@ -245,22 +261,22 @@ func (tf *trackFragment) readGroups(s *samples, from int64, g *grouped) {
 	}
 	own, whole := readRollGroups(g.roll.descriptions)
 	warn(g.roll.descriptions, whole)
-	const local = 0x10000
 	other := tf.rolls.other
 	if own.other > 0 {
 		other = own.other + local
 	}
-	unknown := false
 	warn(g.roll.samples, g.roll.group(from, s.n, other, func(from, _ int64, index uint32) {
 		of := &tf.rolls
 		if index > local {
 			of, index = &own, index-local
 		}
 		d, known := of.at(index)
-		unknown = unknown || !known
+		if !known {
+			unknown = max(g.roll.samples.off, tf.off)
+		}
 		s.rolls.set(from, d)
 	}))
-	if unknown {
-		tf.o.warn(tf.path+"/sbgp", g.roll.samples.off, corrupt("samples are in groups that are not described"))
+	if unknown >= 0 {
+		tf.o.warn(tf.path+"/sbgp", unknown, corrupt("samples are in groups that are not described"))
 	}
 }

@@ -2,6 +2,7 @@ package mp4
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -42,6 +43,11 @@ func rollBox(form string, other uint32, distances ...int16) []byte {
 	return tm.FullBox("sgpd", version, 0, p)
 }
 
+// rapBox describes so many "rap " groups.
+func rapBox(n int) []byte {
+	return tm.FullBox("sgpd", 1, 0, []byte("rap "), tm.U32(1, uint32(n)), make([]byte, n))
+}
+
 func rollsOf(ps []container.PacketInfo) (rolls []int, keys []int64) {
 	for _, p := range ps {
 		rolls = append(rolls, p.Roll)
@@ -75,6 +81,8 @@ func TestSampleGroups(t *testing.T) {
 		{"the first box counts", slices.Concat(rollBox("1", 0, 3), rollBox("1", 0, 8), sbgp("roll", 0, 8, 1), sbgp("roll", 0, 8, 0)), []int{3, 3, 3, 3, 3, 3, 3, 3}, []int64{0}, 0},
 
 		{"a group that is not described", slices.Concat(rollBox("1", 0, 3), sbgp("roll", 0, 1, 1, 1, 2, 1, 0x10001)), []int{3, 0, 0, 0, 0, 0, 0, 0}, []int64{0}, 1},
+		{"random access points that are not described", slices.Concat(sbgp("rap ", 0, 3, 0, 1, 1, 2, 0, 1, 2, 1, 0x10001), rapBox(1)), none, []int64{0, 3}, 1},
+		{"no random access points are described", sbgp("rap ", 0, 8, 1), none, []int64{0}, 1},
 		{"no descriptions", sbgp("roll", 0, 8, 1), none, []int64{0}, 1},
 		{"more runs than are there", slices.Concat(rollBox("1", 0, 3), tm.FullBox("sbgp", 0, 0, []byte("roll"), tm.U32(0xffffffff, 1, 1))), []int{3, 0, 0, 0, 0, 0, 0, 0}, []int64{0}, 1},
 		{"more descriptions than are there", slices.Concat(tm.FullBox("sgpd", 1, 0, []byte("roll"), tm.U32(2, 0xffffffff), tm.U16(3)), sbgp("roll", 0, 1, 1)), []int{3, 0, 0, 0, 0, 0, 0, 0}, []int64{0}, 1},
@@ -109,7 +117,7 @@ func TestSampleGroups(t *testing.T) {
 // Groups of a fragment are described there, from 0x10001 on, or in the movie box, from 1 on.
 func TestFragmentGroups(t *testing.T) {
 	movie := gop()
-	movie.Sizes, movie.Deltas, movie.Offsets, movie.Sync, movie.Groups = nil, []tm.Run{}, nil, nil, rollBox("2", 2, 5, 8)
+	movie.Sizes, movie.Deltas, movie.Offsets, movie.Sync, movie.Groups = nil, []tm.Run{}, nil, nil, slices.Concat(rollBox("2", 2, 5, 8), rapBox(1))
 	file := tm.MP4(tm.Movie{Tracks: []tm.Track{movie}, Extra: tm.Mvex(0, tm.Extends{ID: 1, Description: 1, Duration: 10, Size: 4, Flags: tm.NonSync})})
 	var want []int
 	for _, c := range []struct {
@@ -121,7 +129,9 @@ func TestFragmentGroups(t *testing.T) {
 		{slices.Concat(rollBox("1", 0, -4), sbgp("roll", 1, 1, 0x10001, 1, 1)), []int{-4, 5, 8}},
 		{slices.Concat(rollBox("2", 1, -6), sbgp("roll", 0, 1, 0)), []int{0, -6, -6}},
 		{slices.Concat(sbgp("roll", 0, 3, 0), sbgp("prol", 0, 3, 1)), []int{0, 0, 0}},
-		{slices.Concat(sbgp("roll", 0, 1, 0, 1, 2, 1, 3), sbgp("rap ", 0, 1, 0x10001), tm.FullBox("sgpd", 1, 0, []byte("rap "), tm.U32(1, 1), []byte{0})), []int{0, 8, 0}},
+		{slices.Concat(sbgp("roll", 0, 1, 0, 1, 2, 1, 3), sbgp("rap ", 0, 1, 0x10001), rapBox(1)), []int{0, 8, 0}},
+		{sbgp("rap ", 0, 1, 0, 1, 1, 1, 2), []int{8, 8, 8}},                           // as the movie box describes; 2 is not there
+		{slices.Concat(sbgp("rap ", 0, 1, 0x10002, 1, 1), rapBox(1)), []int{8, 8, 8}}, // the second is not there
 	} {
 		f := tm.Fragment{Tracks: []tm.TrackFragment{{ID: 1, Flags: tm.BaseIsMoof, Extra: c.boxes, Runs: []tm.TrackRun{{Flags: tm.RunData | tm.RunSize, Samples: []tm.Sample{{Size: 4}, {Size: 4}, {Size: 4}}}}}}}
 		file = tm.AppendFragment(file, f)
@@ -129,11 +139,29 @@ func TestFragmentGroups(t *testing.T) {
 	}
 	d := mustOpen(t, file)
 	rolls, keys := rollsOf(packets(t, d, 0))
-	if !slices.Equal(rolls, want) || !slices.Equal(keys, []int64{15}) {
-		t.Errorf("roll distances %v, key packets %v; want %v, [15]", rolls, keys, want)
+	if !slices.Equal(rolls, want) || !slices.Equal(keys, []int64{15, 19, 22}) {
+		t.Errorf("roll distances %v, key packets %v; want %v, [15 19 22]", rolls, keys, want)
 	}
-	if w := d.Warnings(); len(w) != 1 || !errors.Is(w[0], container.ErrCorrupt) { // group 3 of 2
+	if w := d.Warnings(); len(w) != 3 || !errors.Is(w[0], container.ErrCorrupt) { // group 3 of 2, and two that are not there
 		t.Errorf("warnings %v", w)
+	}
+}
+
+// Descriptions take no more memory than they have bytes.
+func TestGroupDescriptionsAreCounted(t *testing.T) {
+	const n = 4 << 20
+	for name, boxes := range map[string][]byte{"rap": rapBox(n), "roll": rollBox("1", 0, make([]int16, n/2)...)} {
+		track := gop()
+		track.Offsets, track.Sync, track.Groups = nil, []uint32{1}, boxes
+		file := tm.MP4(tm.Movie{Tracks: []tm.Track{track}})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		mustOpen(t, file)
+		runtime.ReadMemStats(&after)
+		// The movie box is read into memory, and a list that grows is copied a few times.
+		if took := after.TotalAlloc - before.TotalAlloc; took > 8*n {
+			t.Errorf("%s: %d bytes of memory for %d of descriptions", name, took, n)
+		}
 	}
 }
 

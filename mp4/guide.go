@@ -46,7 +46,7 @@ func newGuide(w *walk) *guide {
 		tracks: map[uint32]fragmentTrack{}, indices: map[int64]*segmentIndex{},
 	}
 	for id, t := range w.f.tracks {
-		g.tracks[id] = fragmentTrack{defaults: t.defaults, descs: t.descs, rolls: t.rolls}
+		g.tracks[id] = fragmentTrack{defaults: t.defaults, descs: t.descs, rolls: t.rolls, raps: t.raps}
 	}
 	for i, t := range w.traks {
 		g.traks = append(g.traks, t.slim())

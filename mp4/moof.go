@@ -22,6 +22,7 @@ type fragmentTrack struct {
 	defaults     // of the track extends box
 	descs    int // sample descriptions there are
 	rolls    rollGroups
+	raps     groupDescriptions
 	samples  *samples // nil when the track is not in use
 }
 
@@ -77,6 +78,7 @@ type trackFragment struct {
 	defaults
 	samples *samples // nil when the track is not in use
 	rolls   rollGroups
+	raps    groupDescriptions
 	path    string
 	base    int64 // data offsets count from here
 	next    int64 // where the data of the last run ends
@@ -154,7 +156,7 @@ func (tf *trackFragment) readHeader(b box) (empty, ok bool) {
 		t = &fragmentTrack{}
 	}
 	p = p[4:]
-	tf.defaults, tf.samples, tf.rolls = t.defaults, t.samples, t.rolls
+	tf.defaults, tf.samples, tf.rolls, tf.raps = t.defaults, t.samples, t.rolls, t.raps
 	// 8.8.7.1: the first track fragment counts from the box, the others from the end of the data of the one before.
 	tf.base = tf.fragment.next
 	switch {
