@@ -35,7 +35,7 @@ func list(ctx context.Context, d container.SeekableDemuxer, track int, correct f
 	var b builder
 	packets := d.List(ctx, track, container.PacketInfo{})
 	if correct != nil {
-		packets = fetched(ctx, d, track, packets, false, every)
+		packets = fetched(ctx, d, track, packets, false, every(d, track))
 	}
 	for info, err := range packets {
 		if err != nil {
@@ -131,7 +131,7 @@ func (t *Table) dropUndecodable(ctx context.Context, b *builder) error {
 		wanted = append(wanted, leading...)
 		leading = leading[:0]
 	}
-	for info, err := range fetched(ctx, t.demuxer, t.track, t.these(ctx, wanted), false, every) {
+	for info, err := range fetched(ctx, t.demuxer, t.track, t.these(ctx, wanted), false, every(t.demuxer, t.track)) {
 		if err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ func (t *Table) findFields(ctx context.Context, b *builder) ([]uint32, error) {
 	var before bitstream.Field
 	last := int64(-2) // the packet that before is of
 	looked := 0
-	for info, err := range fetched(ctx, t.demuxer, t.track, t.these(ctx, b.order), true, every) {
+	for info, err := range fetched(ctx, t.demuxer, t.track, t.these(ctx, b.order), true, every(t.demuxer, t.track)) {
 		if err != nil {
 			return nil, err
 		}

@@ -80,8 +80,10 @@ func whole(packets []container.PacketInfo) (all container.PacketInfo, ok bool) {
 	return container.PacketInfo{Pos: from, Size: int(min(to-from, headsBytes))}, to-from <= headsBytes
 }
 
-// every wants the heads of all packets.
-func every(*container.PacketInfo) bool { return true }
+// every wants the heads of all packets whose bytes tell something.
+func every(d container.SeekableDemuxer, track int) func(*container.PacketInfo) bool {
+	return func(p *container.PacketInfo) bool { return tells(&d.Tracks()[track], p) }
+}
 
 // these lists packets by number, which are in order.
 func (t *Table) these(ctx context.Context, packets []uint32) iter.Seq2[container.PacketInfo, error] {

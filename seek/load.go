@@ -39,6 +39,7 @@ type storedPackets struct {
 	flags    []uint16
 	extra    mostly   // duration less the step of DTS to the packet
 	descs    []uint16 // nil when all are 0
+	rolls    mostly
 }
 
 // LoadIndex reads a stored index: see [Table.AppendIndex]. What is damaged gives an error that wraps container.ErrCorrupt.
@@ -82,6 +83,10 @@ func LoadIndex(data []byte, limits container.Limits) (*StoredIndex, error) {
 	}
 	for i := range s.columns {
 		at := len(body) - len(rest)
+		if i == fieldRoll && len(rest) == 0 {
+			s.columns[i] = values{left: uint64(s.header.Packets)} // zeros
+			break
+		}
 		c, ok := chunk()
 		if !ok || len(c) == 0 {
 			return nil, fail(at, container.ErrCorrupt)
@@ -135,7 +140,7 @@ func (s *StoredIndex) decoded() (*storedPackets, error) {
 // fill decodes the columns.
 func (s *storedPackets) fill(h *header, cols [numFields]values) error {
 	var pos, dts column.Builder
-	var offsets, extra mostlyBuilder
+	var offsets, extra, rolls mostlyBuilder
 	var last container.PacketInfo
 	for n := range h.Packets {
 		var v [numFields]int64
@@ -144,7 +149,7 @@ func (s *storedPackets) fill(h *header, cols [numFields]values) error {
 				return fmt.Errorf("column %d ends at packet %d of %d: %w", i, n, h.Packets, container.ErrCorrupt)
 			}
 		}
-		p := container.PacketInfo{DTS: last.DTS + container.Ticks(v[fieldDTS]), Size: int(v[fieldSize]), Span: v[fieldSpan], Description: int(v[fieldDesc])}
+		p := container.PacketInfo{DTS: last.DTS + container.Ticks(v[fieldDTS]), Size: int(v[fieldSize]), Span: v[fieldSpan], Description: int(v[fieldDesc]), Roll: int(v[fieldRoll])}
 		p.Pos = last.Pos + last.Extent() + v[fieldPos]
 		if !h.holds(&p) || v[fieldFlags] < 0 || v[fieldFlags] >= numFlags {
 			return fmt.Errorf("packet %d: %w", n, container.ErrCorrupt)
@@ -156,11 +161,12 @@ func (s *storedPackets) fill(h *header, cols [numFields]values) error {
 		s.spans = sparse(s.spans, int(n), uint32(p.Span), 0)
 		offsets.append(v[fieldPTS])
 		extra.append(v[fieldDuration])
+		rolls.append(v[fieldRoll])
 		s.descs = sparse(s.descs, int(n), uint16(v[fieldDesc]), 0)
 		last = p
 	}
 	s.pos, s.dts = pos.Build(), dts.Build()
-	s.offsets, s.extra = offsets.build(), extra.build()
+	s.offsets, s.extra, s.rolls = offsets.build(), extra.build(), rolls.build()
 	return nil
 }
 
@@ -300,6 +306,7 @@ func (s *storedPackets) info(n int64) container.PacketInfo {
 		step = p.DTS - container.Ticks(s.dts.At(int(n-1)))
 	}
 	p.Duration = step + container.Ticks(s.extra.at(int(n)))
+	p.Roll = int(s.rolls.at(int(n)))
 	if s.descs != nil {
 		p.Description = int(s.descs[n])
 	}

@@ -89,7 +89,8 @@ func (h *header) holds(p *container.PacketInfo) bool {
 	return p.Size >= 0 && int64(p.Size) <= math.MaxUint32 &&
 		p.Pos >= 0 && p.Pos <= math.MaxInt64/2 &&
 		(p.Span == 0 || p.Span >= int64(p.Size) && p.Span <= math.MaxUint32) &&
-		p.Description >= 0 && p.Description < max(len(h.Track.Descriptions), 1)
+		p.Description >= 0 && p.Description < max(len(h.Track.Descriptions), 1) &&
+		p.Roll >= math.MinInt16 && p.Roll <= math.MaxInt16
 }
 
 // fields are the columns, in the order they are stored. Each is a function of a packet and the one before it, so that
@@ -103,6 +104,7 @@ const (
 	fieldPos  // less the end of the packet before
 	fieldSpan // 0 where it is the size
 	fieldDesc // sample description
+	fieldRoll // not there where all are 0
 	numFields
 )
 
@@ -149,6 +151,7 @@ func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte,
 		return b, fmt.Errorf("seek: store: %w", err)
 	}
 	var cols [numFields]runs
+	rolls := false
 	var last container.PacketInfo
 	unknown := func(p *container.PacketInfo) bool {
 		_, known := t.looked(*p)
@@ -160,7 +163,7 @@ func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte,
 		}
 		if !head.holds(&info) {
 			return b, &container.Error{Format: "index", Op: "store", Path: fmt.Sprintf("packet %d", info.N), Offset: info.Pos, Err: fmt.Errorf(
-				"%w: %d bytes, over %d, of sample description %d", container.ErrLimit, info.Size, info.Extent(), info.Description)}
+				"%w: %d bytes, over %d, of sample description %d, roll distance %d", container.ErrLimit, info.Size, info.Extent(), info.Description, info.Roll)}
 		}
 		info.Key = t.isKey(info.N) // as it was corrected
 		flags, err := t.flags(ctx, info)
@@ -179,6 +182,8 @@ func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte,
 		cols[fieldPos].add(info.Pos - (last.Pos + last.Extent()))
 		cols[fieldSpan].add(info.Span)
 		cols[fieldDesc].add(int64(info.Description))
+		cols[fieldRoll].add(int64(info.Roll))
+		rolls = rolls || info.Roll != 0
 		last = info
 	}
 	start := len(b)
@@ -186,6 +191,9 @@ func (t *Table) AppendIndex(ctx context.Context, b []byte, id Identity) ([]byte,
 	b = binary.AppendUvarint(b, uint64(len(h)))
 	b = append(b, h...)
 	for i := range cols {
+		if i == fieldRoll && !rolls {
+			break
+		}
 		c := cols[i].encode()
 		b = binary.AppendUvarint(b, uint64(len(c)))
 		b = append(b, c...)

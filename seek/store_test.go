@@ -70,6 +70,11 @@ func TestStoredIndexAnswersAsTheOneThatWasStored(t *testing.T) {
 				f.data[int64(i)] = f.data[int64(i+4)]
 			}
 		}
+		for i := range f.infos {
+			if seed%4 == 1 && f.infos[i].Key {
+				f.infos[i].Roll = int(seed)%5 - 2
+			}
+		}
 		src := lay(f)
 		data := store(t, f, src)
 		want := build(t, f)
@@ -156,6 +161,7 @@ func TestWhatCannotBeLoadedIsNotStored(t *testing.T) {
 		"too far":        {Pos: 1 << 62},
 		"spread too far": {Size: 6, Span: 1 << 32},
 		"no description": {Size: 6, Description: 1},
+		"a long way":     {Size: 6, Roll: 1 << 15},
 	} {
 		p.Key = true
 		data, err := build(t, newFake("h264", p)).AppendIndex(t.Context(), nil, Identity{Size: 1 << 20})

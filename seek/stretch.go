@@ -320,11 +320,15 @@ func (e *Estimate) classify(ctx context.Context, p *container.PacketInfo) (bitst
 
 // startable returns the stretch, or an earlier one that reaches as far, at whose first packet decoding can start.
 func (e *Estimate) startable(ctx context.Context, s *stretch) (*stretch, error) {
+	tr := &e.demuxer.Tracks()[e.track]
+	if preroll(tr, &s.packets[0]) > 0 {
+		return nil, errUnfit // a stretch does not know what comes before it
+	}
 	for lies := 0; s.from != container.NoTicks; lies++ {
 		p := s.packets[0]
 		ok, known := e.starts[placeOf(&p)]
 		if !known {
-			ok = bitstream.IntraOnly(e.demuxer.Tracks()[e.track].Codec)
+			ok = bitstream.IntraOnly(tr.Codec)
 			if !ok {
 				b, err := e.classify(ctx, &p)
 				if err != nil {

@@ -133,7 +133,8 @@ func (t *Table) timeError(pts container.Ticks) error {
 //
 // A key packet qualifies when its PTS is not after the frame's, it is not behind the frame in decode order, and its own bytes say
 // that decoding can start there: a recovery point that needs more frames to recover does not (ITU-T H.264, D.2.8), and where the bytes do not
-// tell, neither does one with a roll distance (ISO/IEC 14496-12, 10.1). Where none qualifies decoding begins at the first packet.
+// tell, neither does one with a roll distance (ISO/IEC 14496-12, 10.1). Where none qualifies decoding begins at the first packet. For sound a negative
+// roll distance is how many packets before the key packet decoding begins.
 func (t *Table) Start(ctx context.Context, n int) (container.PacketInfo, error) {
 	return t.start(ctx, n, t.canStart)
 }
@@ -160,11 +161,23 @@ func (t *Table) start(ctx context.Context, n int, can func(context.Context, cont
 		if info.PTS > f.PTS {
 			continue
 		}
+		if early := preroll(&t.demuxer.Tracks()[t.track], &info); early > 0 {
+			return t.packet(ctx, max(info.N-early, 0))
+		}
 		ok, err = can(ctx, info)
 		if ok || err != nil {
 			return info, err
 		}
 	}
+}
+
+// preroll returns how many packets before a key packet of sound decoding begins, so that it is right there: ISO/IEC 14496-12, 10.1,
+// AudioRollRecoveryEntry.
+func preroll(tr *container.Track, key *container.PacketInfo) int64 {
+	if tr.Kind != container.Audio {
+		return 0
+	}
+	return max(-int64(key.Roll), 0)
 }
 
 // keysBefore returns a function that yields the key packets not after packet, last first, with their PTS where the table has it.
@@ -217,8 +230,12 @@ func (t *Table) canStart(ctx context.Context, info container.PacketInfo) (bool, 
 
 // looked returns what is known of a key packet without reading.
 func (t *Table) looked(info container.PacketInfo) (start, known bool) {
-	if bitstream.IntraOnly(t.demuxer.Tracks()[t.track].Codec) {
+	tr := &t.demuxer.Tracks()[t.track]
+	if bitstream.IntraOnly(tr.Codec) {
 		return true, true
+	}
+	if !tells(tr, &info) {
+		return bitstream.Info{}.StartAt(&info), true
 	}
 	if k, ok := t.demuxer.(*storedDemuxer); ok {
 		if _, start, told := k.known(info.N); told {
@@ -234,6 +251,15 @@ func (t *Table) looked(info container.PacketInfo) (start, known bool) {
 // headBytes is how much of a packet is read to classify it. Encoders put up to about 700 bytes of SEI before the first slice.
 const headBytes = 2048
 
+// tells says whether there is something to be read in a packet: its codec is understood, and it is not encrypted.
+func tells(tr *container.Track, info *container.PacketInfo) bool {
+	if info.Description >= len(tr.Descriptions) {
+		return false
+	}
+	d := &tr.Descriptions[info.Description]
+	return d.Encryption.Scheme == "" && bitstream.Reads(d.Codec)
+}
+
 // classify reads the head of a packet. Of one that is not there it says that decoding cannot start there, and nothing else.
 func classify(ctx context.Context, d container.SeekableDemuxer, track int, info container.PacketInfo) (bitstream.Info, error) {
 	b, err := inspect(ctx, d, track, info)
@@ -246,8 +272,8 @@ func classify(ctx context.Context, d container.SeekableDemuxer, track int, info 
 // inspect reads the head of a packet, or all of it where that does not tell.
 func inspect(ctx context.Context, d container.SeekableDemuxer, track int, info container.PacketInfo) (bitstream.Info, error) {
 	tr := &d.Tracks()[track]
-	if info.Description >= len(tr.Descriptions) || tr.Descriptions[info.Description].Encryption.Scheme != "" {
-		return bitstream.Info{}, nil // unreadable: the container's flag is all there is
+	if !tells(tr, &info) {
+		return bitstream.Info{}, nil // the container's flag is all there is
 	}
 	var p container.Packet
 	head := info.Head(headBytes)

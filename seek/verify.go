@@ -85,7 +85,7 @@ func (v *Verification) Sum() int64 {
 func Verify(ctx context.Context, d container.SeekableDemuxer, track int, fault func(Fault)) (Verification, error) {
 	t := &Table{demuxer: d, track: track}
 	v := verifier{t: t, fault: fault}
-	for info, err := range fetched(ctx, d, track, d.List(ctx, track, container.PacketInfo{}), false, every) {
+	for info, err := range fetched(ctx, d, track, d.List(ctx, track, container.PacketInfo{}), false, every(d, track)) {
 		if err != nil {
 			return v.Verification, err
 		}

@@ -50,28 +50,42 @@ func (i Info) StartAt(p *container.PacketInfo) bool {
 	return i.Start() && (p.Roll == 0 || i.Class == IDR)
 }
 
+// readers are the codecs whose packets tell something.
+var readers = map[string]func(d *container.Description, data []byte) Info{
+	"h264":       func(d *container.Description, data []byte) Info { return h264(d.Config, data) },
+	"hevc":       func(d *container.Description, data []byte) Info { return hevc(d.Config, data) },
+	"av1":        func(_ *container.Description, data []byte) Info { return av1(data) },
+	"vp8":        vp8,
+	"vp9":        func(_ *container.Description, data []byte) Info { return vp9(data) },
+	"mpeg4":      mpeg4,
+	"mpeg1video": mpeg2,
+	"mpeg2video": mpeg2,
+}
+
+// Reads says whether there is something to be read in the packets of a codec: of others Inspect says the same whatever their bytes are.
+func Reads(codec string) bool { return readers[codec] != nil }
+
 // Inspect reads the packet data of a track coded as d says. A prefix of the packet will do as long as the class is not Short.
 func Inspect(d *container.Description, data []byte) Info {
-	switch d.Codec {
-	case "h264":
-		return h264(d.Config, data)
-	case "hevc":
-		return hevc(d.Config, data)
-	case "av1":
-		return av1(data)
-	case "vp8":
-		return keyIf(len(data) > 0, len(data) > 0 && data[0]&1 == 0)
-	case "vp9":
-		return vp9(data)
-	case "mpeg4":
-		return startCode(data, 0xB6, func(b []byte) bool { return b[0]>>6 == 0 }) // ISO/IEC 14496-2, 6.3.5: vop_coding_type I
-	case "mpeg2video", "mpeg1video":
-		return startCode(data, 0x00, func(b []byte) bool { return b[1]>>3&7 == 1 }) // ISO/IEC 13818-2, 6.3.9: picture_coding_type I
+	if read := readers[d.Codec]; read != nil {
+		return read(d, data)
 	}
 	if IntraOnly(d.Codec) {
 		return Info{Class: IDR, Disposable: container.Unneeded}
 	}
 	return Info{}
+}
+
+func vp8(_ *container.Description, data []byte) Info {
+	return keyIf(len(data) > 0, len(data) > 0 && data[0]&1 == 0)
+}
+
+func mpeg4(_ *container.Description, data []byte) Info {
+	return startCode(data, 0xB6, func(b []byte) bool { return b[0]>>6 == 0 }) // ISO/IEC 14496-2, 6.3.5: vop_coding_type I
+}
+
+func mpeg2(_ *container.Description, data []byte) Info {
+	return startCode(data, 0x00, func(b []byte) bool { return b[1]>>3&7 == 1 }) // ISO/IEC 13818-2, 6.3.9: picture_coding_type I
 }
 
 // Disposable says whether other packets need a packet, given all of it.
