@@ -25,7 +25,7 @@ import (
 // says which. See fields for what the columns hold.
 const (
 	magic   = "sprkidx\x02"
-	headLen = 64 << 10 // bytes of the source that Identity.Head is of
+	headLen = 64 << 10 // bytes of the source that Identity.Head is of, and Identity.Tail
 )
 
 // Identity tells one source from another, and one state of it from a later one.
@@ -33,18 +33,40 @@ type Identity struct {
 	Size    int64  `json:"size"`              // bytes
 	Version string `json:"version,omitempty"` // source.Versioned: ETag, or size and time; "" when it has none
 	Head    string `json:"head,omitempty"`    // SHA-256 of the first 64 KiB, in hex; "" when it was not read
+	Tail    string `json:"tail,omitempty"`    // SHA-256 of the last 64 KiB, as far as they lie behind the first; "" when there are none, or they were not read
 }
 
-// Identify returns the identity of a source. It reads the first 64 KiB.
+// Identify returns the identity of a source. It reads the first and the last 64 KiB.
 func Identify(ctx context.Context, src source.Source) (Identity, error) {
 	id := Identity{Size: src.Size(), Version: versionOf(src)}
-	head := make([]byte, min(headLen, max(id.Size, 0)))
-	if err := source.ReadFull(ctx, src, head, 0); err != nil {
-		return Identity{}, fmt.Errorf("seek: identify: %w", err)
+	var err error
+	if id.Head, err = sum(ctx, src, 0, min(headLen, max(id.Size, 0))); err == nil {
+		id.Tail, err = tail(ctx, src)
 	}
-	h := sha256.Sum256(head)
-	id.Head = hex.EncodeToString(h[:])
+	if err != nil {
+		return Identity{}, err
+	}
 	return id, nil
+}
+
+// tail returns what Identity.Tail should be.
+func tail(ctx context.Context, src source.Source) (string, error) {
+	size := src.Size()
+	from := max(size-headLen, headLen)
+	if from >= size {
+		return "", nil
+	}
+	return sum(ctx, src, from, size-from)
+}
+
+// sum returns the SHA-256 of n bytes at off, in hex.
+func sum(ctx context.Context, src source.Source, off, n int64) (string, error) {
+	b := make([]byte, n)
+	if err := source.ReadFull(ctx, src, b, off); err != nil {
+		return "", fmt.Errorf("seek: identify: %w", err)
+	}
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:]), nil
 }
 
 func versionOf(src source.Source) string {
@@ -55,7 +77,8 @@ func versionOf(src source.Source) string {
 }
 
 // Check returns nil when src is the source that id was taken of, and an error that wraps ErrMismatch when it is not. Where size and
-// version say so it reads nothing; a source with another version, or none, is read at its head: a copy of a file is the same file.
+// version say so it reads nothing; a source with another version, or none, is read at its head: a copy of a file is the same file. One with another
+// version, which may have been changed in place, is read at its end too. What has changed between is not seen.
 func (id Identity) Check(ctx context.Context, src source.Source) error {
 	if src.Size() != id.Size {
 		return fmt.Errorf("seek: the source has %d bytes, the indexed one had %d: %w", src.Size(), id.Size, ErrMismatch)
@@ -67,12 +90,18 @@ func (id Identity) Check(ctx context.Context, src source.Source) error {
 	if id.Head == "" {
 		return fmt.Errorf("seek: the source's version is %q, the indexed one's was %q: %w", v, id.Version, ErrMismatch)
 	}
-	now, err := Identify(ctx, src)
-	if err != nil {
+	if now, err := sum(ctx, src, 0, min(headLen, max(id.Size, 0))); err != nil {
 		return err
-	}
-	if now.Head != id.Head {
+	} else if now != id.Head {
 		return fmt.Errorf("seek: the first %d bytes of the source have changed: %w", min(headLen, id.Size), ErrMismatch)
+	}
+	if v == "" || id.Version == "" || id.Tail == "" {
+		return nil
+	}
+	if now, err := tail(ctx, src); err != nil {
+		return err
+	} else if now != id.Tail {
+		return fmt.Errorf("seek: the last %d bytes of the source have changed: %w", min(headLen, id.Size-headLen), ErrMismatch)
 	}
 	return nil
 }

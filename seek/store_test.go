@@ -203,6 +203,57 @@ func TestStoredIndexRefusesAnotherSource(t *testing.T) {
 	}
 }
 
+// A source with another version is read at both ends: it may be a copy, or have been changed in place.
+func TestIdentityKnowsBothEnds(t *testing.T) {
+	for _, size := range []int{100, headLen, headLen + 1, 2*headLen - 1, 2 * headLen, 5 * headLen} {
+		data := make([]byte, size)
+		for i := range data {
+			data[i] = byte(i * i >> 8)
+		}
+		id, err := Identify(t.Context(), &versioned{Reader: bytes.NewReader(data), version: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct {
+			name    string
+			change  int // the byte that changes, from the end if negative; size: none
+			version string
+			match   bool
+			reads   int
+		}{
+			{"the same version", -1, "1", true, 0},
+			{"a copy", size, "2", true, 2},
+			{"a copy without a version", size, "", true, 1},
+			{"the first byte", 0, "2", false, 1},
+			{"the last byte", -1, "2", false, 2},
+		} {
+			now := bytes.Clone(data)
+			at := tt.change
+			if at < 0 {
+				at += size
+			}
+			if at < 0 || at >= size && tt.change != size {
+				continue
+			}
+			if at < size {
+				now[at] ^= 1
+			}
+			src := &versioned{Reader: bytes.NewReader(now), version: tt.version}
+			if err := id.Check(t.Context(), src); (err == nil) != tt.match || !tt.match && !errors.Is(err, ErrMismatch) {
+				t.Errorf("%d bytes, %s: %v, want a match %v", size, tt.name, err, tt.match)
+			}
+			if src.reads > tt.reads {
+				t.Errorf("%d bytes, %s: %d reads, want at most %d", size, tt.name, src.reads, tt.reads)
+			}
+		}
+		older := id
+		older.Tail = "" // as it was stored before there was one
+		if err := older.Check(t.Context(), &versioned{Reader: bytes.NewReader(data), version: "2"}); err != nil {
+			t.Errorf("%d bytes, without a tail: %v", size, err)
+		}
+	}
+}
+
 // scattered has its packets in other sources.
 type scattered struct{ *fake }
 
