@@ -186,14 +186,17 @@ func (w *walk) step(ctx context.Context) error {
 	switch h.typ {
 	case "moof":
 		path := fmt.Sprintf("moof[%d]", w.fragments)
-		w.fragments++
+		fits := h.size <= w.o.limits.HeaderBytes
+		if fits {
+			if b, err = w.bytes(ctx, h.size+16); err != nil {
+				return err
+			}
+		}
+		w.fragments++ // not before: who comes again after a failure does not count it twice
 		w.stride, w.last = w.off-w.last, w.off
-		if h.size > w.o.limits.HeaderBytes {
+		if !fits {
 			w.o.warn(path, w.off, fmt.Errorf("%w: box of %d bytes", container.ErrLimit, h.size))
 			break
-		}
-		if b, err = w.bytes(ctx, h.size+16); err != nil {
-			return err
 		}
 		if int64(len(b)) < h.size { // the source has shrunk
 			w.stop(path, io.ErrUnexpectedEOF)

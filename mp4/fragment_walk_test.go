@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 
@@ -119,6 +120,32 @@ func TestFragmentsAfterFailure(t *testing.T) {
 	}
 	if _, err := first(d.List(t.Context(), 0, container.PacketInfo{})); err == nil {
 		t.Error("List after Close gives no error")
+	}
+}
+
+// A fragment whose bytes come with the second try is counted once: what is wrong with the next one is said of that.
+func TestFragmentsAreCountedOnceAfterFailure(t *testing.T) {
+	big := plain(at(0), 40_000) // longer than what is read first
+	file := tm.AppendFragment(initial(tm.Extends{}), big)
+	broken := plain(at(400_000), 1)
+	broken.Tracks[0].ID = 9
+	file = tm.AppendFragment(file, broken)
+	for left := 2; ; left++ {
+		src := &failing{Reader: bytes.NewReader(file), left: left}
+		d, err := Open(t.Context(), src, nil)
+		if err != nil {
+			continue // it failed before
+		}
+		if _, err := first(d.List(t.Context(), 0, container.PacketInfo{})); err == nil {
+			if left < 3 {
+				t.Error("no read of a fragment failed")
+			}
+			return
+		}
+		n := len(packets(t, d, 0))
+		if w := d.Warnings(); n != 40_000 || len(w) != 1 || !strings.Contains(w[0].Error(), "moof[1]/") {
+			t.Errorf("read %d failed: %d packets, warnings %v", left, n, w)
+		}
 	}
 }
 
