@@ -13,7 +13,7 @@ import (
 type guide struct {
 	turn   chan struct{} // holds a token while someone uses the guide; guards what follows
 	loaded bool
-	barred bool // there are packets in the movie box, of which no index tells, or edits that fragments cannot be put through one by one
+	barred bool // there are packets in the movie box, of which no index tells, edits that fragments cannot be put through one by one, or tracks with one ID
 
 	o      *opener
 	movie  *movie
@@ -25,6 +25,7 @@ type guide struct {
 	method  string                  // "sidx", "tfra", or "" when there is no way
 	top     []*segmentIndex         // before the first fragment
 	indices map[int64]*segmentIndex // below them, by offset; nil where there is none
+	held    int                     // references of those
 	tables  map[uint32][]point
 	first   int64 // where the first fragment is
 	recent  recentFragments
@@ -35,6 +36,7 @@ const (
 	maxGuideEdits = 1 << 10  // bytes of an edit list
 	maxIndices    = 64       // segment indices before the first fragment
 	maxDepth      = 8        // of segment indices
+	maxReferences = 1 << 18  // of the indices before the first fragment, and as many of those below, that are held
 	maxSteps      = 8        // to an earlier fragment, when there is no key packet in one
 )
 
@@ -48,9 +50,11 @@ func newGuide(w *walk) *guide {
 	for id, t := range w.f.tracks {
 		g.tracks[id] = fragmentTrack{defaults: t.defaults, descs: t.descs, rolls: t.rolls, raps: t.raps}
 	}
+	ids := map[int]bool{}
 	for i, t := range w.traks {
 		g.traks = append(g.traks, t.slim())
-		g.barred = g.barred || w.tables[i] != nil || len(t.elst.body) > maxGuideEdits || t.presents() > 1
+		g.barred = g.barred || ids[t.id] || w.tables[i] != nil || len(t.elst.body) > maxGuideEdits || t.presents() > 1
+		ids[t.id] = true
 	}
 	return g
 }
@@ -154,7 +158,8 @@ func (g *guide) peek(ctx context.Context, off int64) (string, int64, error) {
 // readIndices reads the segment indices that lie from off on, before the first fragment. It returns where that is.
 func (g *guide) readIndices(ctx context.Context, off int64, v view) (all []*segmentIndex, end int64, err error) {
 	w := &walk{o: g.o, off: off, v: v, window: locateWindow}
-	for n := 0; w.off < g.o.size && n < maxIndices; n++ {
+	held := 0
+	for n := 0; w.off < g.o.size && n < maxIndices && held < maxReferences; n++ {
 		b, err := w.bytes(ctx, 16)
 		if err != nil {
 			return nil, 0, err
@@ -172,6 +177,7 @@ func (g *guide) readIndices(ctx context.Context, off int64, v view) (all []*segm
 			}
 			if x, err := parseIndex(box{typ: h.typ, off: w.off + int64(h.len), body: b[h.len:h.size]}); err == nil && len(x.refs) > 0 {
 				all = append(all, x)
+				held += len(x.refs)
 			}
 		}
 		w.off += h.size
@@ -223,6 +229,10 @@ func (g *guide) find(ctx context.Context, t *trak, pts int64) (r reference, ok b
 				return r, false, err
 			}
 			below = choose(all, uint32(t.id))
+			if g.held += below.len(); g.held > maxReferences {
+				clear(g.indices)
+				g.held = below.len()
+			}
 			g.indices[r.off] = below
 		}
 		x = below

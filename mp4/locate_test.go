@@ -128,13 +128,19 @@ func TestLocateCorpus(t *testing.T) {
 }
 
 func TestLocateHierarchy(t *testing.T) {
+	for _, version := range []byte{0, 1} {
+		locateHierarchy(t, version)
+	}
+}
+
+func locateHierarchy(t *testing.T, version byte) {
 	one := func(i int) []byte { return tm.AppendFragment(nil, plain(at(uint64(20*i)), 2)) }
 	size := uint32(len(one(0)))
 	ref := tm.Reference{Size: size, Duration: 20}
-	leaf := func(time uint64) []byte { return tm.Sidx(1, 100, time, 0, ref, ref) }
+	leaf := func(time uint64) []byte { return tm.SidxOf(version, 1, 100, time, 0, ref, ref) }
 	whole := uint32(len(leaf(0))) + 2*size
 	file := initial(tm.Extends{})
-	file = append(file, tm.Sidx(1, 100, 0, 0, tm.Reference{Size: whole, Duration: 40, Index: true}, tm.Reference{Size: whole, Duration: 40, Index: true})...)
+	file = append(file, tm.SidxOf(version, 1, 100, 0, 0, tm.Reference{Size: whole, Duration: 40, Index: true}, tm.Reference{Size: whole, Duration: 40, Index: true})...)
 	for i := range 4 {
 		if i%2 == 0 {
 			file = append(file, leaf(uint64(20*i))...)
@@ -156,6 +162,93 @@ func TestLocateHierarchy(t *testing.T) {
 	d := mustOpen(t, file)
 	if got, err := d.Locate(t.Context(), 0, -50); err != nil || got.PTS != 0 {
 		t.Errorf("Locate before the first packet = %+v, %v", got, err)
+	}
+}
+
+// A random access table has times and places of 32 or 64 bits, and numbers of one to four bytes.
+func TestLocateByTablesOfAllForms(t *testing.T) {
+	for _, version := range []byte{0, 1} {
+		for _, widths := range [][3]int{{1, 1, 1}, {4, 4, 4}, {1, 2, 3}, {3, 1, 4}} {
+			file := initial(tm.Extends{})
+			var entries []tm.RandomAccess
+			for i := range 6 {
+				entries = append(entries, tm.RandomAccess{Time: uint64(20 * i), Moof: uint64(len(file)), Traf: 1, Trun: 1, Sample: 1})
+				file = tm.AppendFragment(file, plain(at(uint64(20*i)), 2))
+			}
+			file = append(file, tm.MfraOf(version, widths, 1, entries...)...)
+			for _, want := range packets(t, mustOpen(t, file), 0) {
+				d := mustOpen(t, file)
+				got, err := d.Locate(t.Context(), 0, want.PTS+3)
+				if err != nil || withoutNumber(got) != withoutNumber(want) || d.listed() {
+					t.Errorf("version %d, widths %v: Locate(%d) = %+v, %v, want %+v", version, widths, want.PTS+3, got, err, want)
+				}
+				if e, err := d.Estimate(t.Context(), 0); err != nil || e.Method != "tfra" || e.Points != 6 {
+					t.Errorf("version %d, widths %v: Estimate = %+v, %v", version, widths, e, err)
+				}
+			}
+		}
+	}
+}
+
+// The movie extends header tells how long the movie is with its fragments, in 32 or 64 bits.
+func TestMovieExtendsHeader(t *testing.T) {
+	for _, duration := range []uint64{4000, 1 << 35} {
+		file := tm.MP4(tm.Movie{Tracks: []tm.Track{{Timescale: 100}}, Extra: tm.Mvex(duration, tm.Extends{ID: 1})})
+		d := mustOpen(t, tm.AppendFragment(file, plain(at(0), 2)))
+		if got, want := d.Tracks()[0].Duration, container.Ticks(duration/10); got != want && got != want+1 {
+			t.Errorf("%d of 1000 a second: Duration = %d of 100, want %d", duration, got, want)
+		}
+	}
+}
+
+// Of several tracks with one ID the first has the fragments, whichever way they are asked for.
+func TestLocateOfTracksWithOneID(t *testing.T) {
+	file := tm.MP4(tm.Movie{Tracks: []tm.Track{{ID: 1, Timescale: 100}, {ID: 1, Timescale: 100}}, Extra: tm.Mvex(0, tm.Extends{ID: 1})})
+	for i := range 3 {
+		file = tm.AppendFragment(file, plain(at(uint64(20*i)), 2))
+	}
+	d := mustOpen(t, file)
+	if _, err := d.Estimate(t.Context(), 1); err != nil {
+		t.Error(err)
+	}
+	if p, err := d.Locate(t.Context(), 1, 25); !errors.Is(err, container.ErrCorrupt) {
+		t.Errorf("Locate in the second track = %+v, %v; it has no packets", p, err)
+	}
+	if p, err := d.Locate(t.Context(), 0, 25); err != nil || p.PTS != 20 {
+		t.Errorf("Locate in the first track = %+v, %v", p, err)
+	}
+}
+
+// What is known of segment indices does not grow with the questions.
+func TestGuideIsBounded(t *testing.T) {
+	// Indices of many references below one that tells of them all, and the fragment that each begins with.
+	const below, refs = 20, 40_000
+	file := initial(tm.Extends{})
+	fragment := tm.AppendFragment(nil, plain(at(0), 1))
+	all := make([]tm.Reference, refs)
+	for i := range all {
+		all[i] = tm.Reference{Size: 1, Duration: 1}
+	}
+	all[0].Size = uint32(len(fragment))
+	leaf := len(tm.Sidx(1, 100, 0, 0, all...)) + len(fragment)
+	top := slices.Repeat([]tm.Reference{{Size: uint32(leaf), Duration: refs, Index: true}}, below)
+	file = append(file, tm.Sidx(1, 100, 0, 0, top...)...)
+	for i := range below {
+		file = append(file, tm.Sidx(1, 100, uint64(refs*i), 0, all...)...)
+		file = tm.AppendFragment(file, plain(at(uint64(refs*i)), 1))
+	}
+	d := mustOpen(t, file)
+	for i := range below {
+		if p, err := d.Locate(t.Context(), 0, container.Ticks(refs*i)); err != nil || p.PTS != container.Ticks(refs*i) {
+			t.Fatalf("Locate(%d) = %+v, %v", refs*i, p, err)
+		}
+	}
+	held := 0
+	for _, x := range d.walk.guide.indices {
+		held += len(x.refs)
+	}
+	if d.listed() || held > maxReferences || held < refs {
+		t.Errorf("%d references are held, want at most %d; listed: %v", held, maxReferences, d.listed())
 	}
 }
 

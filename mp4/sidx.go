@@ -16,7 +16,14 @@ type reference struct {
 	duration  int64
 	raw       int64 // decode time from which the first fragment goes on if it tells none, in the timescale of the media
 	index     bool  // there is another segment index at off, and no media
-	sap       byte  // the type of stream access point that it begins with, 1 to 6; 0 when it does not tell
+}
+
+// len returns the number of references. A nil index has none.
+func (x *segmentIndex) len() int {
+	if x == nil {
+		return 0
+	}
+	return len(x.refs)
 }
 
 // maxIndexBytes bounds the segment indices that are looked at: one of 65,535 references has 786 KiB.
@@ -50,11 +57,8 @@ func parseIndex(b box) (*segmentIndex, error) {
 	// Offsets count from the end of the box.
 	off, at := b.off+int64(len(b.body))+int64(first), int64(time)
 	for i := range x.refs {
-		size, sap := be32(p), be32(p[8:])
+		size := be32(p)
 		q := reference{off: off, size: int64(size & math.MaxInt32), time: at, duration: int64(be32(p[4:])), index: size>>31 != 0}
-		if sap>>31 != 0 {
-			q.sap = byte(sap >> 28 & 7)
-		}
 		x.refs[i] = q
 		off += q.size
 		at += q.duration

@@ -1,15 +1,21 @@
 package testmedia
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Extends is a track extends box: what samples in fragments are like that do not say.
 type Extends struct{ ID, Description, Duration, Size, Flags uint32 }
 
-// Mvex returns a movie extends box, for Movie.Extra, with a fragment duration unless that is 0.
-func Mvex(duration uint32, tracks ...Extends) []byte {
+// Mvex returns a movie extends box, for Movie.Extra, with a fragment duration unless that is 0: of version 1 where it takes 64 bits.
+func Mvex(duration uint64, tracks ...Extends) []byte {
 	var parts [][]byte
-	if duration > 0 {
-		parts = append(parts, FullBox("mehd", 0, 0, U32(duration)))
+	switch {
+	case duration > math.MaxUint32:
+		parts = append(parts, FullBox("mehd", 1, 0, U64(duration)))
+	case duration > 0:
+		parts = append(parts, FullBox("mehd", 0, 0, U32(uint32(duration))))
 	}
 	for _, t := range tracks {
 		parts = append(parts, FullBox("trex", 0, 0, U32(t.ID, t.Description, t.Duration, t.Size, t.Flags)))
@@ -167,6 +173,11 @@ type Reference struct {
 
 // Sidx returns a segment index box of version 1, whose first reference begins first bytes behind it.
 func Sidx(track, timescale uint32, time, first uint64, refs ...Reference) []byte {
+	return SidxOf(1, track, timescale, time, first, refs...)
+}
+
+// SidxOf is Sidx of any version. Version 0 has 32 bits for the time and the first place.
+func SidxOf(version byte, track, timescale uint32, time, first uint64, refs ...Reference) []byte {
 	var b []byte
 	for _, r := range refs {
 		size := r.Size
@@ -175,7 +186,11 @@ func Sidx(track, timescale uint32, time, first uint64, refs ...Reference) []byte
 		}
 		b = append(b, U32(size, r.Duration, r.SAP)...)
 	}
-	return FullBox("sidx", 1, 0, U32(track, timescale), U64(time, first), U16(0, uint16(len(refs))), b)
+	begin := U64(time, first)
+	if version == 0 {
+		begin = U32(uint32(time), uint32(first))
+	}
+	return FullBox("sidx", version, 0, U32(track, timescale), begin, U16(0, uint16(len(refs))), b)
 }
 
 // RandomAccess is an entry of a track fragment random access box.
@@ -186,10 +201,23 @@ type RandomAccess struct {
 
 // Mfra returns a movie fragment random access box with one table, of one track, whose numbers have four bytes each.
 func Mfra(track uint32, entries ...RandomAccess) []byte {
-	b := U32(track, 0x3f, uint32(len(entries)))
+	return MfraOf(1, [3]int{4, 4, 4}, track, entries...)
+}
+
+// MfraOf is Mfra with a table of any version, whose numbers of track fragments, track runs and samples have so many bytes, 1 to 4. Version 0 has 32 bits
+// for times and places.
+func MfraOf(version byte, widths [3]int, track uint32, entries ...RandomAccess) []byte {
+	b := U32(track, uint32(widths[0]-1)<<4|uint32(widths[1]-1)<<2|uint32(widths[2]-1), uint32(len(entries)))
 	for _, e := range entries {
-		b = append(append(b, U64(e.Time, e.Moof)...), U32(e.Traf, e.Trun, e.Sample)...)
+		if version == 0 {
+			b = append(b, U32(uint32(e.Time), uint32(e.Moof))...)
+		} else {
+			b = append(b, U64(e.Time, e.Moof)...)
+		}
+		for i, v := range []uint32{e.Traf, e.Trun, e.Sample} {
+			b = append(b, U32(v)[4-widths[i]:]...)
+		}
 	}
-	tfra := FullBox("tfra", 1, 0, b)
+	tfra := FullBox("tfra", version, 0, b)
 	return Box("mfra", tfra, FullBox("mfro", 0, 0, U32(uint32(8+len(tfra)+16))))
 }
