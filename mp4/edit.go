@@ -17,6 +17,12 @@ type edit struct {
 // maxEdits is how many edits of a track are read. How many are followed depends on the length of the track too.
 const maxEdits = 1 << 16
 
+// A list has no more packets than so many for each of the media, beyond the first: the edits that repeat others take 12 bytes each.
+const (
+	repeats     = 8
+	freePackets = 1 << 20
+)
+
 // readEdits reads an edit list box. ok is false when there is none.
 func (o *opener) readEdits(t *trak) (edits []edit, ok bool) {
 	if t.elst.typ == "" {
@@ -100,7 +106,7 @@ func presented(t *trak, l *list) (container.Ticks, bool) {
 func (o *opener) edited(t *trak, mv *movie, m media) *list {
 	l := &list{track: t.number, size: o.size, media: m, start: container.NoTicks}
 	g := segmenter{l: l, m: m, n: m.len(), span: m.span(), audio: t.kind() == container.Audio, second: t.timescale, block: make([]container.PacketInfo, blockLen)}
-	g.budget = 8*g.n + 1<<20
+	g.budget = repeats*g.n + freePackets
 	l.shift = g.span.shift
 	edits, ok := o.readEdits(t)
 	if !ok {
@@ -141,7 +147,7 @@ func (o *opener) edited(t *trak, mv *movie, m media) *list {
 			o.warn(path, t.elst.off, fmt.Errorf("%w: edits from %d on are not followed", container.ErrLimit, i))
 			break
 		}
-		if l.n > o.limits.Packets {
+		if l.n > min(o.limits.Packets, repeats*g.n+freePackets) {
 			o.warn(path, t.elst.off, fmt.Errorf("%w: %d packets in %d edits", container.ErrLimit, l.n, i+1))
 			l.n -= l.segs[len(l.segs)-1].length()
 			l.segs = l.segs[:len(l.segs)-1]
