@@ -422,3 +422,20 @@ func (l lossyClip) Read(ctx context.Context, track int, info container.PacketInf
 	}
 	return l.clip.Read(ctx, track, info, p)
 }
+
+// A key packet that is not there costs the frames made from it, not those of the same call that are not.
+func TestBatchOverAMissingKeyPacket(t *testing.T) {
+	c := gops(3, false)
+	d, err := OpenVideo(t.Context(), strings.NewReader("clip"), &VideoOptions{Layout: tensor.NHWC, Backend: backend{c}, Formats: []container.Format{lossyClip{c, map[int]bool{20: true}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	b, err := d.FramesAt(t.Context(), []int{0, 12, 29})
+	if b == nil || err == nil {
+		t.Fatalf("%v, %v", b, err)
+	}
+	if b.Errs[0] != nil || b.Errs[1] != nil || b.Errs[2] == nil {
+		t.Errorf("errors %v, want one of the last frame alone", b.Errs)
+	}
+}
