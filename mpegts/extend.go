@@ -77,10 +77,43 @@ func (b *builder) refill(l *list, m mark) {
 	b.last, b.step, b.bad = m.last, m.step, m.bad
 }
 
-// copy returns a stream in the same state, that hands its units to out.
-func (st *stream) copy(out sink) *stream {
+// copy returns a scanner in the same state, that goes on by itself, but reads no more tables: it finds no more tracks.
+func (s *scanner) copy() *scanner {
+	c := *s
+	c.grid = slices.Clip(s.grid)
+	lines := map[*timeline]*timeline{}
+	line := func(l *timeline) *timeline {
+		if lines[l] == nil {
+			k := *l
+			k.bases = slices.Clip(l.bases)
+			lines[l] = &k
+		}
+		return lines[l]
+	}
+	for pid, st := range s.pids {
+		switch {
+		case st == nil:
+			continue
+		case st.table != nil:
+			c.pids[pid] = nil
+			continue
+		}
+		k := st.copy()
+		if k.clock.line != nil {
+			k.clock.line = line(k.clock.line)
+		}
+		k.pcrOf = make([]*timeline, len(st.pcrOf))
+		for i, l := range st.pcrOf {
+			k.pcrOf[i] = line(l)
+		}
+		c.pids[pid] = k
+	}
+	return &c
+}
+
+// copy returns a stream in the same state.
+func (st *stream) copy() *stream {
 	c := *st
-	c.out = out
 	c.descs = slices.Clip(st.descs)
 	switch f := st.framer.(type) {
 	case *video:

@@ -164,6 +164,12 @@ func hostile() map[string][]byte {
 			}
 		}
 	})
+	build("a track that the last packet tells of", func(ts *tm.TS) {
+		tables(ts)
+		clip(ts, gop(150, 20, 0), sound(150))
+		ts.Packets(append([]byte{0x48}, ts.Split(videoPID, []byte{0}, false)[0][1:]...)) // so that the end decides whether packets go on
+		ts.Packets(ts.PMT(mapPID, 1, videoPID, tm.TSStream{PID: videoPID, Type: 0x1b}, tm.TSStream{PID: 0x1f0, Type: 0x0f})...)
+	})
 	return out
 }
 
@@ -174,14 +180,15 @@ func TestHostileStreams(t *testing.T) {
 }
 
 func TestBrokenStreams(t *testing.T) {
-	good := hostile()["one clip"]
+	all := hostile()
+	whole := [][]byte{all["one clip"], all["a track that the last packet tells of"]} // one that fits into the head, and one that does not
 	rounds := 100
 	if testing.Short() {
 		rounds = 20
 	}
 	for seed := range uint64(rounds) {
 		rng := rand.New(rand.NewPCG(seed, 7))
-		file := bytes.Clone(good)
+		file := bytes.Clone(whole[seed%2])
 		for range 1 + rng.IntN(60) {
 			switch i := rng.IntN(len(file)); rng.IntN(4) {
 			case 0:

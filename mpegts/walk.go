@@ -134,7 +134,7 @@ func (d *Demuxer) complete(ctx context.Context) error {
 	s := d.walk.finish(d)
 	d.state.Store(s)
 	d.listed.Store(true)
-	d.log(ctx, d.walk.warnings.errs)
+	d.log(ctx, s.warnings[len(d.opened):])
 	d.ended, d.walk = d.walk, nil
 	return nil
 }
@@ -252,8 +252,10 @@ func (w *walk) step(ctx context.Context, d *Demuxer, buf []byte) error {
 // finish makes the lists of the tracks. What comes of the end of the source is done by copies, so that the walk can go on when there
 // is more: see Extend.
 func (w *walk) finish(d *Demuxer) *state {
-	ending := *w.s
-	ending.grid = slices.Clip(w.s.grid)
+	warnings := w.warnings
+	warnings.errs = slices.Clip(warnings.errs)
+	ending := w.s.copy()
+	ending.warn = warnings.add
 	streams := make([]*stream, len(w.streams))
 	w.marks = nil
 	for i, b := range w.builders {
@@ -263,14 +265,14 @@ func (w *walk) finish(d *Demuxer) *state {
 		}
 		w.marks = append(w.marks, m)
 		if st := w.streams[i]; st != nil {
-			streams[i] = st.copy(b)
-			ending.pids[st.pid] = streams[i]
+			streams[i] = ending.pids[st.pid]
+			streams[i].out = b
 		}
 	}
 	ending.feed(w.rest, w.off-int64(len(w.rest)), true)
 	ending.end()
 	old := d.state.Load()
-	s := &state{warnings: slices.Concat(d.opened, w.warnings.errs)}
+	s := &state{warnings: slices.Concat(d.opened, warnings.errs)}
 	for i, t := range w.plan {
 		var tr container.Track
 		if i < len(old.tracks) {
