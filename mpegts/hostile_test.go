@@ -208,29 +208,57 @@ func TestBrokenStreams(t *testing.T) {
 	}
 }
 
-// TestMemoryIsBounded: a stream of nothing but the smallest packets takes no more memory than the limit on headers says.
+// TestMemoryIsBounded: streams of nothing but the smallest packets, or of headers alone, take no more memory than the limits say.
 func TestMemoryIsBounded(t *testing.T) {
-	ts := &tm.TS{}
-	tables(ts)
-	ts.Packets(ts.PES(soundPID, tm.PES{PTS: 0, DTS: -1, Data: bytes.Repeat([]byte{0xff, 0xf1, 0x4c, 0x80, 0, 0xff, 0xfc}, 1<<20)})...)
-	file := ts.Bytes()
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	d, err := Open(t.Context(), bytes.NewReader(file), &container.Options{Limits: container.Limits{HeaderBytes: 1 << 20}})
-	if err != nil {
-		t.Fatal(err)
+	repeated := func(streamType byte, first, unit []byte) []byte {
+		ts := &tm.TS{}
+		ts.Packets(ts.PAT(0, mapPID)...)
+		ts.Packets(ts.PMT(mapPID, 0, videoPID, tm.TSStream{PID: videoPID, Type: streamType})...)
+		ts.Packets(ts.PES(videoPID, tm.PES{PTS: 0, DTS: -1, Data: append(first, bytes.Repeat(unit, (7<<20)/len(unit))...)})...)
+		return ts.Bytes()
 	}
-	err = nil
-	for _, e := range d.List(t.Context(), 1, container.PacketInfo{}) {
-		err = e
+	for _, c := range []struct {
+		name string
+		file []byte
+		want error
+	}{
+		{"frames of sound", repeated(0x0f, nil, []byte{0xff, 0xf1, 0x4c, 0x80, 0, 0xff, 0xfc}), container.ErrLimit},
+		{"sequence extensions", repeated(0x02, nil, []byte{0, 0, 1, 0xb5, 0x10}), nil},
+		{"sequence extensions behind a header", repeated(0x02, []byte{0, 0, 1, 0xb3, 4, 0, 0x40, 0x13, 0xff, 0xff, 0xe0, 0}, []byte{0, 0, 1, 0xb5, 0x10}), nil},
+	} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		d, err := Open(t.Context(), bytes.NewReader(c.file), &container.Options{Limits: container.Limits{HeaderBytes: 1 << 20}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = nil
+		for _, e := range d.List(t.Context(), 0, container.PacketInfo{}) {
+			err = e
+		}
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: listing gave %v, want %v", c.name, err, c.want)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 8<<20 {
+			t.Errorf("%s: %d bytes were allocated", c.name, n)
+		}
 	}
-	runtime.ReadMemStats(&after)
-	if !errors.Is(err, container.ErrLimit) {
-		t.Errorf("listing gave %v, want ErrLimit", err)
+}
+
+// TestDescriptionsAreBounded: of a stream that refers to all the parameter sets there can be, each time with another sequence, the first ones are kept.
+func TestDescriptionsAreBounded(t *testing.T) {
+	st := newStream(videoPID, 0, byType[0x1b], &timeline{})
+	for i := range maxDescs {
+		st.describe(container.Description{Codec: "h264", Config: append(bytes.Repeat([]byte{1}, 200<<10), byte(i))})
 	}
-	if n := after.TotalAlloc - before.TotalAlloc; n > 8<<20 {
-		t.Errorf("%d bytes were allocated", n)
+	n := 0
+	for _, d := range st.descs {
+		n += len(d.Config)
+	}
+	if n > maxConfigs || len(st.descs) < 2 {
+		t.Errorf("%d descriptions of %d bytes", len(st.descs), n)
 	}
 }
 

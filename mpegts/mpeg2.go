@@ -10,6 +10,7 @@ import (
 type mpeg2 struct {
 	st       *stream
 	sequence []byte // the last sequence header with its extension
+	header   int    // bytes of it that are not the extension; 0 before a sequence header came
 	isMPEG2  bool
 
 	begun   bool   // a picture header came, and no slice since
@@ -39,6 +40,7 @@ func (m *mpeg2) read(b []byte) role {
 	switch c := b[0]; {
 	case c == 0xb3:
 		m.sequence = appendUnitShort(m.sequence[:0], b)
+		m.header = len(m.sequence)
 		return rolePrefix
 	case c == 0xb8:
 		return rolePrefix
@@ -50,7 +52,9 @@ func (m *mpeg2) read(b []byte) role {
 		return rolePrefix
 	case c == 0xb5 && len(b) > 1 && b[1]>>4 == 1: // sequence extension
 		m.isMPEG2 = true
-		m.sequence = appendUnitShort(m.sequence, b)
+		if m.header > 0 {
+			m.sequence = appendUnitShort(m.sequence[:m.header], b)
+		}
 	case c == 0xb5 && len(b) > 3 && b[1]>>4 == 8: // picture coding extension
 		m.parity = uint32(b[3]) & 3
 	case c >= 0x01 && c <= 0xaf:
@@ -111,8 +115,7 @@ func (m *mpeg2) describe() {
 	}
 	if m.isMPEG2 {
 		d.Codec = "mpeg2video"
-		// The extension is the last of what is kept.
-		if at := lastExtension(m.sequence); at > 0 {
+		if at := m.header + 4; len(m.sequence) > at { // behind its start code
 			x := newBits(m.sequence[at:], false)
 			x.skip(4)
 			pl := x.u(8)
@@ -137,16 +140,6 @@ func (m *mpeg2) describe() {
 		}
 	}
 	m.desc = m.st.describe(d)
-}
-
-// lastExtension returns where the content of the sequence extension begins; 0 when there is none.
-func lastExtension(b []byte) int {
-	for i := len(b) - 5; i >= 0; i-- {
-		if b[i] == 0 && b[i+1] == 0 && b[i+2] == 1 && b[i+3] == 0xb5 {
-			return i + 4
-		}
-	}
-	return 0
 }
 
 // displayAspect returns the shape of a pixel when that of the picture is told: table 6-3.

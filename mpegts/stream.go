@@ -80,8 +80,9 @@ type stream struct {
 	headerLeft  int
 	sectionHead [3]byte
 
-	descs []container.Description
-	frame int64 // duration of a picture as parameter sets tell; 0 unknown
+	descs   []container.Description
+	configs int   // bytes of their configurations
+	frame   int64 // duration of a picture as parameter sets tell; 0 unknown
 }
 
 const never = math.MaxInt64 / 4

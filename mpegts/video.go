@@ -348,12 +348,15 @@ func (st *stream) describe(d container.Description) int {
 			return i
 		}
 	}
-	if len(st.descs) == maxDescs {
-		return maxDescs - 1
+	if n := len(st.descs); n == maxDescs || n > 0 && st.configs+len(d.Config) > maxConfigs {
+		return n - 1
 	}
+	st.configs += len(d.Config)
 	st.descs = append(st.descs, d)
 	return len(st.descs) - 1
 }
 
-// maxDescs is how many descriptions a track may have.
-const maxDescs = 255
+const (
+	maxDescs   = 255     // descriptions that a track may have
+	maxConfigs = 1 << 20 // bytes of their configurations
+)
