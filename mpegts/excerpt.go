@@ -19,16 +19,28 @@ type excerpt struct {
 	rest  []byte
 	off   int64 // of what is read next
 	ended bool
+	told  int   // places of the scanner's grid that the demuxer knows
 	last  int64 // DTS before
 	step  int64
 }
 
-// excerptOf begins at off, which need not be where a transport packet begins.
+// excerptOf begins with the transport packet that the byte at off lies in, as far as is known where they lie: the first one is searched.
 func (d *Demuxer) excerptOf(track int, off int64) *excerpt {
+	if at, err := transport.Start(&container.Transport{PacketSize: d.stride, Grid: d.places()}, off); err == nil {
+		off = at
+	}
+	x := d.excerptAt(track, off)
+	if off != d.first {
+		x.s.search, x.s.grid, x.told = true, nil, 0
+	}
+	return x
+}
+
+// excerptAt begins at off, where a transport packet begins.
+func (d *Demuxer) excerptAt(track int, off int64) *excerpt {
 	t := d.plan[track]
-	x := &excerpt{d: d, track: track, off: off, last: noTime}
+	x := &excerpt{d: d, track: track, off: off, told: 1, last: noTime}
 	x.s = newScanner(off, d.stride, d.limits)
-	x.s.search = off != d.first
 	line := &timeline{pcr: noTime, known: true, forward: true, bases: []base{{start: t.start}}}
 	x.st = newStream(t.pid, track, t.meaning, line)
 	x.st.clock.loose = true // time bases cannot be known from here
@@ -47,7 +59,7 @@ func (x *excerpt) add(u *unit) { x.units = append(x.units, *u) }
 // read goes through the next n bytes.
 func (x *excerpt) read(ctx context.Context, n int) error {
 	d := x.d
-	n = int(min(int64(n), d.size-x.off))
+	n = int(max(0, min(int64(n), d.size-x.off)))
 	b := append(make([]byte, 0, len(x.rest)+n), x.rest...)[:len(x.rest)+n]
 	k, err := source.ReadSome(ctx, d.src, b[len(x.rest):], x.off)
 	if err != nil {
@@ -64,7 +76,8 @@ func (x *excerpt) read(ctx context.Context, n int) error {
 	if x.ended {
 		x.st.framer.end()
 	}
-	d.learnGrid(x.s.grid)
+	d.learnGrid(x.s.grid[x.told:])
+	x.told = len(x.s.grid)
 	return nil
 }
 
@@ -96,6 +109,9 @@ func (x *excerpt) info(u *unit) container.PacketInfo {
 
 // learnGrid notes where transport packets lie otherwise than was known.
 func (d *Demuxer) learnGrid(places []int64) {
+	if len(places) == 0 {
+		return
+	}
 	d.gridLock.Lock()
 	defer d.gridLock.Unlock()
 	t := container.Transport{PacketSize: d.stride, Grid: d.grid}
@@ -114,14 +130,19 @@ func (d *Demuxer) learnGrid(places []int64) {
 	d.grid = t.Grid
 }
 
+// places returns where transport packets lie, as far as is known. The slice is shared and read-only.
+func (d *Demuxer) places() []int64 {
+	d.gridLock.Lock()
+	defer d.gridLock.Unlock()
+	return d.grid
+}
+
 // transportOf returns how to read packets of a track: with all that is known of where transport packets lie.
 func (d *Demuxer) transportOf(tr *container.Track) *container.Transport {
 	if d.listed.Load() {
 		return tr.Transport
 	}
 	t := *tr.Transport
-	d.gridLock.Lock()
-	t.Grid = d.grid
-	d.gridLock.Unlock()
+	t.Grid = d.places()
 	return &t
 }

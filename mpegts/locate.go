@@ -318,53 +318,60 @@ func (x *excerpt) pendingKey(end int64) bool {
 	return !v.shown || v.cur.key
 }
 
-// Follow yields the packets from one on that Locate or Follow returned. Where the stream was not listed it reads on from there, 512 KiB at a time.
+// Follow yields the packets from one on that Locate or Follow returned; none when none begins there. Where the stream was not listed it reads on
+// from there, 512 KiB at a time.
 func (d *Demuxer) Follow(ctx context.Context, track int, from container.PacketInfo) iter.Seq2[container.PacketInfo, error] {
 	return func(yield func(container.PacketInfo, error) bool) {
 		if err := d.check("follow", track); err != nil {
 			yield(container.PacketInfo{}, err)
 			return
 		}
-		n := from.N
 		if d.listed.Load() {
 			d.followList(track, from, yield)
 			return
 		}
-		x := d.excerptOf(track, max(d.first, from.Pos-int64(2*d.stride)))
-		if at, err := transport.Start(d.transportOf(&d.Tracks()[track]), from.Pos); err == nil {
-			x = d.excerptOf(track, at)
-			x.s.search = false
+		at, err := transport.Start(d.transportOf(&d.Tracks()[track]), from.Pos)
+		if err != nil || from.Pos >= d.size {
+			return
 		}
-		begun := false
-		for {
-			for i := range x.units {
-				p := x.info(&x.units[i])
-				begun = begun || p.Pos == from.Pos
-				if !begun {
-					continue
-				}
-				p.N = n
-				n++
-				if !yield(p, nil) {
-					return
-				}
+		if !d.followFrom(ctx, d.excerptAt(track, at), from, yield) && at > d.first { // its PES packet begins before it
+			d.followFrom(ctx, d.excerptOf(track, max(d.first, at-reach)), from, yield)
+		}
+	}
+}
+
+// followFrom yields what an excerpt has from a packet on, and says whether it has that packet.
+func (d *Demuxer) followFrom(ctx context.Context, x *excerpt, from container.PacketInfo, yield func(container.PacketInfo, error) bool) (has bool) {
+	n := from.N
+	for {
+		for i := range x.units {
+			p := x.info(&x.units[i])
+			switch has = has || p.Pos == from.Pos; {
+			case !has && p.Pos > from.Pos:
+				return false
+			case !has:
+				continue
 			}
-			x.units = x.units[:0]
-			if x.ended {
-				return
+			p.N = n
+			n++
+			if !yield(p, nil) {
+				return true
 			}
-			if err := x.read(ctx, reach); err != nil {
-				yield(container.PacketInfo{}, err)
-				return
-			}
+		}
+		x.units = x.units[:0]
+		if x.ended {
+			return has
+		}
+		if err := x.read(ctx, reach); err != nil {
+			yield(container.PacketInfo{}, err)
+			return true
 		}
 	}
 }
 
 func (d *Demuxer) followList(track int, from container.PacketInfo, yield func(container.PacketInfo, error) bool) {
 	l := d.state.Load().lists[track]
-	// Places ascend, but for streams that are spliced by hand: look around where it should be.
-	i := int64(sort.Search(int(l.n), func(i int) bool { return l.pos.At(i) >= from.Pos }))
+	i := int64(sort.Search(int(l.n), func(i int) bool { return l.pos.At(i) >= from.Pos })) // places ascend
 	if i >= l.n || l.pos.At(int(i)) != from.Pos {
 		return
 	}

@@ -1,6 +1,7 @@
 package mpegts
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"math/rand/v2"
@@ -231,5 +232,81 @@ func TestLocateListsWhereTimesJump(t *testing.T) {
 		if err != nil || p.PTS > want[n].PTS || !p.Key {
 			t.Errorf("packet %d: %+v, %v", n, p, err)
 		}
+	}
+}
+
+// TestExcerptsKnowWherePacketsLie: a look that begins in the middle of a transport packet does not take its place for one where packets
+// begin; what is found behind it is read and followed as listed.
+func TestExcerptsKnowWherePacketsLie(t *testing.T) {
+	for _, stride := range []int{188, 192} {
+		ts := &tm.TS{Stride: stride}
+		tables(ts)
+		units, aac := gop(120, 20, 0), sound(120)
+		clip(ts, units[:70], aac[:70])
+		places := 1
+		if stride == 192 {
+			ts.Raw([]byte("out of step"))
+			places++
+		}
+		clip(ts, units[70:], nil)
+		d, exact := open(t, ts.Bytes(), nil), open(t, ts.Bytes(), nil)
+		want := all(t, exact, 0)
+		for i, p := range want {
+			for _, off := range []int64{p.Pos - 1, p.Pos + 1, p.Pos + p.Extent()/2} {
+				x := d.excerptOf(0, off)
+				if err := x.read(t.Context(), reach); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if b := content(t, d, p); !bytes.Equal(b, units[i].data) {
+				t.Fatalf("stride %d: packet %d has other bytes", stride, i)
+			}
+			n := 0
+			for q, err := range d.Follow(t.Context(), 0, p) {
+				if err != nil || q.Pos != want[i+n].Pos || q.N != want[i+n].N {
+					t.Fatalf("stride %d: packet %d behind %d: %+v, want %+v, %v", stride, n, i, q, want[i+n], err)
+				}
+				if n++; n == 3 {
+					break
+				}
+			}
+			if n < min(3, len(want)-i) {
+				t.Fatalf("stride %d: %d packets follow packet %d", stride, n, i)
+			}
+		}
+		for _, p := range all(t, exact, 1) { // every second one begins in the middle of a PES packet
+			n := 0
+			for q, err := range d.Follow(t.Context(), 1, p) {
+				if p.Duration, q.Duration = 0, 0; err != nil || q != p {
+					t.Fatalf("stride %d: %+v, want %+v, %v", stride, q, p, err)
+				}
+				n++
+				break
+			}
+			if n == 0 {
+				t.Fatalf("stride %d: nothing follows sound %d", stride, p.N)
+			}
+		}
+		if n := len(d.places()); n != places {
+			t.Errorf("stride %d: transport packets are said to lie anew at %d places, want %d", stride, n, places)
+		}
+	}
+}
+
+func TestFollowOfNoPacketYieldsNone(t *testing.T) {
+	ts := &tm.TS{}
+	tables(ts)
+	clip(ts, gop(6000, 20, 0), nil)
+	d := open(t, ts.Bytes(), nil)
+	src := source.Count(readerOf(ts.Bytes()))
+	d.src = src
+	size := int64(len(ts.Bytes()))
+	for _, pos := range []int64{-1, 0, 188*50 + 77, size - 1, size, 1 << 40} {
+		for p, err := range d.Follow(t.Context(), 0, container.PacketInfo{Pos: pos}) {
+			t.Fatalf("at %d: %+v, %v", pos, p, err)
+		}
+	}
+	if n := src.Counts().Bytes; n > 5*reach {
+		t.Errorf("%d bytes of %d were read", n, size)
 	}
 }

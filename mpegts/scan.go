@@ -14,7 +14,7 @@ type scanner struct {
 	limits container.Limits
 	search bool    // sync is lost
 	next   int64   // where the next transport packet is to begin
-	grid   []int64 // see container.Transport
+	grid   []int64 // see container.Transport; empty before the first packet where that is searched
 
 	pids     [transport.NullPID + 1]*stream
 	tables   []*stream // program tables
@@ -184,8 +184,8 @@ func (s *scanner) resync(from, to int64) {
 	if s.resyncs++; s.resyncs <= 8 {
 		s.warn("", from, fmt.Errorf("no transport packet, the next one is at %d: %w", to, container.ErrCorrupt))
 	}
-	g := s.grid[len(s.grid)-1]
-	if (to-g)%int64(s.stride) != 0 && int64(len(s.grid))*8 < s.limits.HeaderBytes {
+	n := len(s.grid)
+	if n == 0 || (to-s.grid[n-1])%int64(s.stride) != 0 && int64(n)*8 < s.limits.HeaderBytes {
 		s.grid = append(s.grid, to)
 	}
 }
