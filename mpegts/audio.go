@@ -27,7 +27,15 @@ const (
 
 const maxHeading = 64
 
+// agrees says whether a frame with the header n may follow one with h.
+func (h *heading) agrees(n *heading) bool {
+	return h.codec == n.codec && (h.rate == n.rate || h.rate == 0 || n.rate == 0) && (h.channels == n.channels || n.joins && !h.joins || h.rate == 0 || n.rate == 0)
+}
+
 // audio splits what a PID carries into frames, by their headers.
+//
+// Where a frame ended the next one begins, whatever its header says. Elsewhere, at first and behind damage, what looks like a header may be none:
+// there it is one when it says what the one before the damage said, or when another that agrees with it lies where its frame ends.
 type audio struct {
 	st    *stream
 	read  func(b []byte, h *heading) verdict
@@ -36,6 +44,7 @@ type audio struct {
 	buf    [maxHeading]byte // bytes that may be a header
 	places [maxHeading]int64
 	n      int
+	before int64 // place behind the byte before buf[0], as long as nothing is skipped
 	bufES  int64 // place of buf[0] in the PID
 
 	cur   unit // the frame in progress
@@ -51,10 +60,20 @@ type audio struct {
 	samples int64
 	rate    int64
 	damaged bool
+
+	maybe  [8]candidate // headers that may be none, in the order in which they came
+	nMaybe int
+}
+
+// candidate is a frame whose header may be none.
+type candidate struct {
+	heading
+	es, pos int64 // of its first byte, and of that of the packet
+	stamp   stamp
 }
 
 func newAudio(st *stream) *audio {
-	a := &audio{st: st, base: noTime, clean: true}
+	a := &audio{st: st, base: noTime}
 	switch st.meaning.codec {
 	case "aac":
 		a.read, a.least = readADTS, 7
@@ -73,13 +92,13 @@ func newAudio(st *stream) *audio {
 func (a *audio) begin() {}
 
 func (a *audio) gap() {
-	a.damaged = true
 	if a.open { // how much of it is missing is not known
 		a.cur.corrupt = true
 		a.finish(a.st.es, a.st.end)
 	}
 	a.drop()
-	a.n, a.clean = 0, false
+	a.settle()
+	a.n, a.clean, a.damaged = 0, false, true
 	a.st.skip = 0
 }
 
@@ -146,9 +165,12 @@ func (a *audio) try() {
 			}
 			v = noHeader
 		}
-		if v == isHeader && (a.clean || !a.seen || h.rate == a.like.rate && h.channels == a.like.channels || h.rate == 0) && h.size >= a.n {
-			a.start(h)
-			return
+		if v == isHeader && h.size >= a.n {
+			if a.clean || a.seen && h.rate != 0 && h.rate == a.like.rate && h.channels == a.like.channels || a.confirm(h) {
+				a.start(h)
+				return
+			}
+			a.note(h)
 		}
 		if a.clean {
 			a.clean = false
@@ -161,40 +183,104 @@ func (a *audio) try() {
 	}
 }
 
+// note keeps a header that may be none.
+func (a *audio) note(h *heading) {
+	c := candidate{heading: *h, es: a.bufES, pos: a.packetPos(h), stamp: *a.st.stampOf(a.bufES)}
+	if c.stamp.used {
+		c.stamp.pts = noTime
+	}
+	if a.nMaybe == len(a.maybe) {
+		copy(a.maybe[:], a.maybe[1:])
+		a.nMaybe--
+	}
+	a.maybe[a.nMaybe] = c
+	a.nMaybe++
+}
+
+// confirm takes the frame at whose end h lies, if there is one.
+func (a *audio) confirm(h *heading) bool {
+	for i := range a.nMaybe {
+		c := &a.maybe[i]
+		if c.es+int64(c.size) != a.bufES || !c.agrees(h) {
+			continue
+		}
+		a.nMaybe = 0
+		a.frame(&c.heading, c.es, c.pos, c.stamp)
+		a.st.use(c.stamp.es)
+		a.like = a.head
+		a.cur.size, a.cur.end = a.bufES-a.cur.es, a.before
+		if !a.holds() {
+			a.give()
+		}
+		return true
+	}
+	return false
+}
+
+// settle takes the first frame that might have been confirmed, had there been more: where no header was sure so far one that is cut, too.
+func (a *audio) settle() {
+	for i := range a.nMaybe {
+		c := &a.maybe[i]
+		until := c.es + int64(c.size)
+		if a.seen && until != a.st.es || until < a.bufES {
+			continue
+		}
+		a.frame(&c.heading, c.es, c.pos, c.stamp)
+		a.st.use(c.stamp.es)
+		if until >= a.st.es {
+			a.finish(a.st.es, a.st.end)
+			break
+		}
+		a.cur.size, a.cur.end = until-a.cur.es, a.before
+		if k := until - a.bufES; k > 0 {
+			a.cur.end = a.places[k-1] + 1
+		}
+		a.give()
+		break
+	}
+	a.nMaybe = 0
+}
+
 // shift takes k bytes off the front of buf.
 func (a *audio) shift(k int) {
+	a.before = a.places[k-1] + 1
 	copy(a.buf[:], a.buf[k:a.n])
 	copy(a.places[:], a.places[k:a.n])
 	a.n -= k
 	a.bufES += int64(k)
 }
 
-// start begins the frame whose header is in buf.
+// packetPos returns where the packet begins whose header is in buf.
+func (a *audio) packetPos(h *heading) int64 {
+	if h.strip < a.n {
+		return a.places[h.strip]
+	}
+	return a.places[a.n-1] + 1
+}
+
+// start begins the frame whose header is in buf, and is sure.
 func (a *audio) start(h *heading) {
-	if h.rate == 0 { // LOAS: as before
-		h.rate, h.channels, h.profile, h.samples = a.like.rate, a.like.channels, a.like.profile, a.like.samples
-	}
-	a.like, a.seen = *h, true
+	a.nMaybe = 0
 	if h.joins && a.open {
+		a.like, a.seen = *h, true
 		a.until = a.bufES + int64(h.size)
-		a.n = 0
-		return
+	} else {
+		a.drop()
+		a.frame(h, a.bufES, a.packetPos(h), a.st.take(a.bufES))
+		a.like, a.seen = a.head, true
 	}
-	a.drop()
+	a.n = 0
+}
+
+// frame begins a frame.
+func (a *audio) frame(h *heading, es, pos int64, s stamp) {
 	a.head = *h
-	st := a.st
-	s := st.take(a.bufES)
-	u := unit{es: a.bufES, pos: a.places[0], pts: s.pts, dts: s.dts, key: true, start: true, corrupt: a.damaged}
-	if h.strip > 0 {
-		u.es += int64(h.strip)
-		if h.strip < a.n {
-			u.pos = a.places[h.strip]
-		} else {
-			u.pos = a.places[a.n-1] + 1
-		}
+	if h.rate == 0 { // LOAS: as before
+		a.head.rate, a.head.channels, a.head.profile, a.head.samples = a.like.rate, a.like.channels, a.like.profile, a.like.samples
 	}
+	u := unit{es: es + int64(h.strip), pos: pos, pts: s.pts, dts: s.dts, key: true, start: true, corrupt: a.damaged}
 	a.damaged = false
-	rate := int64(h.rate)
+	rate := int64(a.head.rate)
 	if s.pts != noTime {
 		a.base, a.samples, a.rate = s.pts, 0, rate
 	} else if a.base != noTime && a.rate > 0 {
@@ -205,13 +291,12 @@ func (a *audio) start(h *heading) {
 	}
 	u.dts = u.pts
 	if rate > 0 {
-		u.duration = int64(h.samples) * second / rate
+		u.duration = int64(a.head.samples) * second / rate
 	}
-	a.samples += int64(h.samples)
+	a.samples += int64(a.head.samples)
 	u.desc = a.describe()
 	a.cur, a.open = u, true
-	a.until = a.bufES + int64(h.size)
-	a.n = 0
+	a.until = es + int64(h.size)
 }
 
 // drop gives the frame that was held back.
@@ -242,6 +327,7 @@ func (a *audio) end() {
 	if a.open {
 		a.finish(a.st.es, a.st.end)
 	}
+	a.settle()
 	a.n, a.open = 0, false
 }
 

@@ -156,17 +156,29 @@ func (st *stream) begin() {
 	}
 }
 
+// stampOf returns the times of the PES packet that a unit begins in, which begins at es.
+func (st *stream) stampOf(es int64) *stamp {
+	if es < st.stamps[1].es {
+		return &st.stamps[0]
+	}
+	return &st.stamps[1]
+}
+
 // take gives a unit that begins at es the times of the PES packet that it is the first in.
 func (st *stream) take(es int64) stamp {
-	s := &st.stamps[1]
-	if es < s.es {
-		s = &st.stamps[0]
-	}
+	s := st.stampOf(es)
 	if s.used {
 		return stamp{pts: noTime, dts: noTime}
 	}
 	s.used = true
 	return *s
+}
+
+// use notes that the times of the PES packet whose payload begins at es were taken.
+func (st *stream) use(es int64) {
+	for i := range st.stamps {
+		st.stamps[i].used = st.stamps[i].used || st.stamps[i].es == es
+	}
 }
 
 // emit hands a unit on.
