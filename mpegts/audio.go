@@ -90,6 +90,7 @@ func newAudio(st *stream) *audio {
 }
 
 func (a *audio) begin() {}
+func (a *audio) doubt() {}
 
 func (a *audio) gap() {
 	if a.open { // how much of it is missing is not known

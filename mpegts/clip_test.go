@@ -209,34 +209,62 @@ func TestDuplicatesAreNotRead(t *testing.T) {
 	same(t, open(t, ts.Bytes(), nil), 0, units)
 }
 
-func TestLostPacketMarksItsUnit(t *testing.T) {
-	ts := &tm.TS{}
-	tables(ts)
-	units := gop(30, 10, 0)
-	for i, u := range units {
-		p := ts.PES(videoPID, tm.PES{PTS: u.pts, DTS: u.dts, Data: u.data})
-		switch i {
-		case 7: // the last one is lost: its number is missing at the next
-			p = p[:len(p)-1]
-		case 12:
-			p[1][1] |= 0x80 // transport_error_indicator
+// TestDamagedPacketMarksItsUnit: whichever transport packet of a unit is lost or has an error, the unit is marked, and all others are as they were.
+func TestDamagedPacketMarksItsUnit(t *testing.T) {
+	for _, long := range []bool{false, true} {
+		units := gop(220, 20, 0)
+		for i := range units {
+			if u := &units[i]; long { // what comes before the first slice takes more than a transport packet
+				at := bytes.LastIndex(u.data, startCode)
+				u.data = slices.Concat(u.data[:at], []byte{0, 0, 1, 6}, bytes.Repeat([]byte{0x55}, 350), u.data[at:])
+			}
 		}
-		ts.Packets(p...)
+		for _, hit := range []int{7, 40, 167, 180} { // looked at whole and, behind the first 128, in parts
+			for n, packets := 0, 1; n < packets; n++ {
+				for _, lost := range []bool{false, true} {
+					ts := &tm.TS{}
+					tables(ts)
+					for i, u := range units {
+						p := ts.PES(videoPID, tm.PES{PTS: u.pts, DTS: u.dts, Data: u.data})
+						if i == hit {
+							if packets = len(p); lost {
+								p = slices.Delete(p, n, n+1)
+							} else {
+								p[n][1] |= 0x80 // transport_error_indicator
+							}
+						}
+						ts.Packets(p...)
+					}
+					t.Run(fmt.Sprintf("long %t, unit %d, packet %d, lost %t", long, hit, n, lost), func(t *testing.T) {
+						want, marked, cut := units, []int{hit}, lost
+						if lost && n == 0 { // what is left of the unit goes with the one before, up to the next slice
+							marked = []int{hit - 1, hit}
+							if !long {
+								want, marked = slices.Delete(slices.Clone(units), hit, hit+1), marked[:1]
+							}
+						}
+						damagedAs(t, open(t, ts.Bytes(), nil), want, marked, cut)
+					})
+				}
+			}
+		}
 	}
-	d := open(t, ts.Bytes(), nil)
+}
+
+// damagedAs compares the packets of track 0 with units, of which some are to be marked, and those may be cut.
+func damagedAs(t *testing.T, d *Demuxer, want []clipUnit, marked []int, cut bool) {
+	t.Helper()
 	got := all(t, d, 0)
-	if len(got) != 30 {
-		t.Fatalf("%d packets, want 30", len(got))
+	if len(got) != len(want) {
+		t.Fatalf("%d packets, want %d", len(got), len(want))
 	}
 	for i, p := range got {
-		if want := i == 7 || i == 12; p.Corrupt != want {
-			t.Errorf("packet %d: corrupt %t, want %t", i, p.Corrupt, want)
+		mark := slices.Contains(marked, i)
+		if p.Corrupt != mark || int64(p.PTS) != want[i].pts || int64(p.DTS) != want[i].dts {
+			t.Errorf("packet %d: corrupt %t, want %t, pts %d, want %d, dts %d, want %d", i, p.Corrupt, mark, p.PTS, want[i].pts, p.DTS, want[i].dts)
 		}
-		if i == 7 {
-			continue
-		}
-		if b := content(t, d, p); !bytes.Equal(b, units[i].data) {
-			t.Errorf("packet %d has other bytes", i)
+		if b := content(t, d, p); !(cut && mark) && (!bytes.Equal(b, want[i].data) || p.Key != want[i].key) {
+			t.Errorf("packet %d, key %t, has other bytes", i, p.Key)
 		}
 	}
 }

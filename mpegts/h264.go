@@ -82,7 +82,9 @@ func (h *h264) read(b []byte) role {
 			h.recovery, h.late = true, n != 0
 		}
 		return rolePrefix
-	case 9, 14, 15, 16, 17, 18: // access unit delimiter, and those that 7.4.1.2.3 lists
+	case 9: // access unit delimiter
+		return roleFirst
+	case 14, 15, 16, 17, 18: // those that 7.4.1.2.3 lists
 		return rolePrefix
 	case 1, 2, 5:
 		return h.readSlice(b)
@@ -187,7 +189,7 @@ func (h *h264) readSlice(b []byte) role {
 	}
 	h.last, h.have = s, true
 	h.first = s.known && s.field
-	h.now = picture{key: s.idr || h.recovery, late: !s.idr && h.late, tick: noTime}
+	h.now = picture{key: s.idr || h.recovery, late: !s.idr && h.late, rest: firstMB != 0, tick: noTime}
 	h.recovery, h.late = false, false
 	if s.known && sps.pocType == 0 {
 		h.now.tick = h.poc.next(s.lsb, sps.pocLSB, s.idr, s.ref)

@@ -64,7 +64,9 @@ func (h *hevc) read(b []byte) role {
 	case kind == 34:
 		h.readPPS(b)
 		return rolePrefix
-	case kind == 35, kind == 39, kind >= 41 && kind <= 44, kind >= 48 && kind <= 55: // 7.4.2.4.4
+	case kind == 35:
+		return roleFirst
+	case kind == 39, kind >= 41 && kind <= 44, kind >= 48 && kind <= 55: // 7.4.2.4.4
 		return rolePrefix
 	case kind <= 9, kind >= 16 && kind <= 21:
 		return h.readSlice(b, kind)

@@ -41,15 +41,16 @@ func (m *mpeg2) read(b []byte) role {
 	case c == 0xb3:
 		m.sequence = appendUnitShort(m.sequence[:0], b)
 		m.header = len(m.sequence)
-		return rolePrefix
+		return m.head()
 	case c == 0xb8:
-		return rolePrefix
+		return m.head()
 	case c == 0x00:
+		r := m.head()
 		if len(b) < 3 {
-			return rolePrefix
+			return r
 		}
 		m.begun, m.ref, m.intra, m.parity = true, uint32(b[1])<<2|uint32(b[2])>>6, b[2]>>3&7 == 1, 3
-		return rolePrefix
+		return r
 	case c == 0xb5 && len(b) > 1 && b[1]>>4 == 1: // sequence extension
 		m.isMPEG2 = true
 		if m.header > 0 {
@@ -61,6 +62,15 @@ func (m *mpeg2) read(b []byte) role {
 		return m.slice()
 	}
 	return rolePlain
+}
+
+// head says what a header is that comes before a picture's slices: the first of a unit, when the slices behind the last picture header are missing.
+func (m *mpeg2) head() role {
+	if m.begun {
+		m.begun = false
+		return roleFirst
+	}
+	return rolePrefix
 }
 
 func appendUnitShort(b, unit []byte) []byte { return append(append(b, 0, 0, 1), unit...) }

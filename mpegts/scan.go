@@ -219,15 +219,15 @@ func (s *scanner) packet(st *stream, b, window []byte, off int64, at int) {
 		st.gap()
 	}
 	st.counter, st.prevAt = p.Counter, pos
-	if p.Error && st.framer != nil {
-		st.framer.gap()
-	}
 	body, bodyAt := b[p.Payload:], pos+int64(p.Payload)
 	switch {
 	case st.table != nil:
 		st.sect.feed(body, p.Start, st.table)
 		return
 	case st.meaning.framing == frameSections:
+		if p.Error {
+			st.hurt(st.es, st.es+int64(len(body)))
+		}
 		st.section(body, bodyAt, p.Start)
 		return
 	case p.Start:
@@ -249,6 +249,10 @@ func (s *scanner) packet(st *stream, b, window []byte, off int64, at int) {
 		if p.Scrambled {
 			st.scrambled = true
 		}
+		if p.Error {
+			st.hurt(st.es, st.es+int64(len(body)))
+			st.framer.doubt()
+		}
 		st.carry(body, bodyAt)
 	}
 }
@@ -263,11 +267,21 @@ func (st *stream) previous(window []byte, off int64) []byte {
 
 // gap notes that transport packets are missing.
 func (st *stream) gap() {
-	if st.framer != nil {
-		st.framer.gap()
-	} else if st.sect != nil {
-		st.sect.live = false
+	if st.framer == nil {
+		if st.sect != nil {
+			st.sect.live = false
+		}
+		return
 	}
+	from := st.es - 1
+	if st.inHeader || st.live && st.es == st.stamps[1].es { // what came last is the header of what is damaged
+		from = st.es
+	}
+	st.hurt(from, from+1)
+	if st.inHeader { // the rest of it did not come
+		st.inHeader, st.live = false, false
+	}
+	st.framer.gap()
 }
 
 // start begins a PES packet.
@@ -290,13 +304,10 @@ func (st *stream) start(p *transport.Packet) {
 	st.random = false
 }
 
-// short notes that a PES packet has fewer bytes than its header told.
+// short notes that a PES packet has fewer bytes than its header told. Of sound the frames tell.
 func (st *stream) short() {
-	switch f := st.framer.(type) {
-	case *whole:
-		f.cur.corrupt = true
-	case *video:
-		f.cur.corrupt = true
+	if st.meaning.framing != frameAudio {
+		st.hurt(st.es-1, st.es)
 	}
 }
 
@@ -331,7 +342,7 @@ func (st *stream) sectionData(w *whole, b []byte, pos int64) {
 				return
 			}
 			t := st.clock.line.pcr
-			w.cur = unit{es: st.es, pos: pos, pts: t, dts: t, key: true, corrupt: w.cur.corrupt}
+			w.cur = unit{es: st.es, pos: pos, pts: t, dts: t, key: true}
 			w.open, st.left, st.headerLeft = true, 3, 3
 		}
 		k := min(st.left, len(b))

@@ -156,3 +156,32 @@ func TestFrameWithoutConfigurationIsAsTheOneBefore(t *testing.T) {
 		t.Errorf("%+v", tr)
 	}
 }
+
+// TestDamagedSoundIsMarked: a transport packet that is lost, or has an error, marks the frames that it is part of; all others come whole.
+func TestDamagedSoundIsMarked(t *testing.T) {
+	frames := sound(60)
+	good := soundOnly(frames, -1)
+	starts := map[int]int{} // frames that begin in a transport packet, by its place
+	for _, p := range all(t, open(t, good, nil), 1) {
+		starts[int(p.Pos)/188*188]++
+	}
+	for at := 4 * 188; at < len(good)-4*188; at += 188 {
+		for _, lost := range []bool{true, false} {
+			file := slices.Clone(good)
+			if lost {
+				file = slices.Delete(file, at, at+188)
+			} else {
+				file[at+1] |= 0x80
+			}
+			damaged := heard(t, open(t, file, nil), frames)
+			// Those that begin in it, the one before, and behind a loss the next, which is whole but not known to be.
+			most := starts[at] + 1
+			if lost {
+				most += 2
+			}
+			if n := len(damaged); n == 0 || n > most {
+				t.Errorf("packet at %d, lost %t: frames %v are damaged", at, lost, damaged)
+			}
+		}
+	}
+}

@@ -31,8 +31,10 @@ type framer interface {
 	begin()
 	// data gives the next bytes, which lie at pos of the source.
 	data(b []byte, pos int64)
-	// gap says that bytes are missing before the next ones, or wrong.
+	// gap says that bytes are missing before the next ones.
 	gap()
+	// doubt says that some of the next ones may be wrong.
+	doubt()
 	// end says that nothing follows.
 	end()
 }
@@ -66,6 +68,8 @@ type stream struct {
 	end  int64    // place in the source behind the last of them
 	tail [4]int64 // places of the last four bytes
 	skip int64    // bytes that the framer need not see
+
+	hurtFrom, hurtTo int64 // damage that no unit was marked for yet lies between these bytes; none where they are equal
 
 	pes       transport.PES
 	inHeader  bool
@@ -181,10 +185,23 @@ func (st *stream) use(es int64) {
 	}
 }
 
-// emit hands a unit on.
+// hurt notes that bytes are wrong, or some are missing there.
+func (st *stream) hurt(from, to int64) {
+	if st.hurtFrom < st.hurtTo {
+		from, to = min(from, st.hurtFrom), max(to, st.hurtTo)
+	}
+	st.hurtFrom, st.hurtTo = from, to
+}
+
+// emit hands a unit on, marked if it is damaged.
 func (st *stream) emit(u *unit) {
 	if u.size <= 0 || st.out == nil {
 		return
+	}
+	end := u.es + u.size
+	u.corrupt = u.corrupt || st.hurtFrom < end && u.es < st.hurtTo
+	if st.hurtFrom = max(st.hurtFrom, end); st.hurtFrom >= st.hurtTo {
+		st.hurtFrom, st.hurtTo = 0, 0
 	}
 	st.out.add(u)
 }
@@ -219,22 +236,27 @@ func (w *whole) data(b []byte, pos int64) {
 	}
 	if !w.open {
 		s := w.st.take(w.st.stamps[1].es)
-		w.cur = unit{es: w.st.es + int64(n-len(b)), pos: pos, pts: s.pts, dts: s.dts, key: s.random || w.st.meaning.kind != container.Video, start: true, corrupt: w.cur.corrupt}
+		w.cur = unit{es: w.st.es + int64(n-len(b)), pos: pos, pts: s.pts, dts: s.dts, key: s.random || w.st.meaning.kind != container.Video, start: true}
 		w.open = true
 	}
 	w.st.skip = never // the size is all that counts
 }
 
-func (w *whole) gap() { w.cur.corrupt = true }
-func (w *whole) end() { w.flush() }
+func (w *whole) gap() {
+	if w.st.meaning.framing == frameSections { // where the next one begins is not known
+		w.flush()
+		w.st.live = false
+	}
+}
+
+func (w *whole) doubt() {}
+func (w *whole) end()   { w.flush() }
 
 func (w *whole) flush() {
 	if !w.open {
-		w.cur = unit{}
 		return
 	}
 	w.open = false
 	w.cur.size, w.cur.end = w.st.es-w.cur.es, w.st.end
 	w.st.emit(&w.cur)
-	w.cur = unit{}
 }

@@ -12,6 +12,7 @@ type role uint8
 const (
 	rolePlain   role = iota // goes with what is before it
 	rolePrefix              // begins an access unit, when a picture came before
+	roleFirst               // is the first of an access unit, wherever it is
 	rolePicture             // the first slice of a picture
 	roleField               // the first slice of the second field of the frame before
 	roleSlice               // another slice of the same picture
@@ -35,6 +36,7 @@ type syntax interface {
 type picture struct {
 	key  bool
 	late bool // a key picture, but pictures are right only some way behind it
+	rest bool // it is not the first slice of the picture that was read
 	desc int
 	tick int64 // its presentation order count, in fields; noTime when it is not known
 }
@@ -81,6 +83,7 @@ type video struct {
 	heads    int   // access units that began since the turn before
 	aligned  bool  // the first of them at the beginning of the payload
 	judged   bool  // whether they are one to a PES packet is of interest
+	doubted  bool  // not for the one that began last
 }
 
 // place is where a start code begins.
@@ -102,13 +105,13 @@ func newVideo(st *stream) *video {
 }
 
 func (v *video) begin() {
-	if v.turn && v.st.es > v.payload { // not a start code in all of the PES packet before
+	if v.turn && v.st.es > v.payload && !v.doubted { // not a start code in all of the PES packet before
 		v.unaligned()
 	}
 	if v.st.skip > 0 {
 		v.zeros = 0
 	}
-	v.payload, v.turn = v.st.es, true
+	v.payload, v.turn, v.doubted = v.st.es, true, false
 }
 
 // judge counts the PES packet before, and begins with the one whose first start code is at start.
@@ -120,8 +123,8 @@ func (v *video) judge(start int64) {
 	} else if v.judged {
 		v.unaligned()
 	}
-	v.turn, v.heads, v.judged = false, 0, true
-	if v.aligned = start == v.payload; !v.aligned {
+	v.turn, v.heads, v.judged = false, 0, !v.doubted
+	if v.aligned = start == v.payload; !v.aligned && !v.doubted {
 		v.unaligned()
 	}
 }
@@ -133,10 +136,15 @@ func (v *video) unaligned() {
 }
 
 func (v *video) gap() {
-	v.cur.corrupt = true
 	v.st.skip = 0 // where the next unit begins is not known any more
 	v.zeros, v.need = 0, 0
-	v.judged = false // damage says nothing about how the stream is made
+	v.doubt()
+}
+
+// doubt: damage says nothing about how the stream is made.
+func (v *video) doubt() {
+	v.doubted = v.doubted || v.turn
+	v.judged = v.judged && v.turn
 }
 
 var startCode = []byte{0, 0, 1}
@@ -144,7 +152,7 @@ var startCode = []byte{0, 0, 1}
 func (v *video) data(b []byte, pos int64) {
 	if !v.open {
 		v.open = true
-		v.cur = unit{es: v.st.es, pos: pos, corrupt: v.cur.corrupt}
+		v.cur = unit{es: v.st.es, pos: pos}
 		v.stamp()
 	}
 	base := v.st.es
@@ -232,12 +240,19 @@ func (v *video) append(b []byte, whole bool) {
 
 // unit decides where access units begin.
 func (v *video) unit(b []byte) {
-	switch v.syntax.read(b) {
-	case rolePrefix:
+	role := v.syntax.read(b)
+	if v.waiting && v.st.hurtTo > v.pending.es && (role == roleFirst || role == rolePrefix && v.start.es == v.payload || role == roleSlice) {
+		v.rest()
+	}
+	switch role {
+	case rolePrefix, roleFirst:
 		if v.shown && !v.waiting {
 			v.pending, v.waiting = v.start, true
 		}
 	case rolePicture:
+		p := v.syntax.picture()
+		// What comes before it in its unit is lost, or its first slice.
+		damaged := v.st.hurtTo > v.st.hurtFrom && !v.waiting && v.start.es != v.payload
 		if v.shown {
 			at := v.start
 			if v.waiting {
@@ -245,9 +260,12 @@ func (v *video) unit(b []byte) {
 			}
 			v.cut(at)
 		}
+		if damaged {
+			p.key = p.key && !p.rest
+			v.st.hurt(v.cur.es, v.cur.es+1)
+		}
 		v.heads++
 		v.shown, v.waiting = true, false
-		p := v.syntax.picture()
 		v.cur.key, v.cur.desc, v.cur.start, v.tick = p.key, p.desc, p.key && !p.late, p.tick
 		v.slice()
 	case roleField:
@@ -257,6 +275,13 @@ func (v *video) unit(b []byte) {
 	case roleSlice:
 		v.waiting = false
 	}
+}
+
+// rest begins the unit that was announced where the first slice of its picture is lost, with what is left of it.
+func (v *video) rest() {
+	desc := v.cur.desc
+	v.cut(v.pending)
+	v.cur.desc, v.tick, v.waiting = desc, noTime, false
 }
 
 // slice goes on to the next PES packet, if all that is to be known of this one is known.
