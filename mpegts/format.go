@@ -11,8 +11,9 @@
 //
 // A time stamp that is before the one before it in decode order by more than a second, or behind it by more than ten, which 2.7.4 does not
 // allow, begins a new time base (2.4.3.4: a discontinuity of the system clock). It and what follows are moved so that the picture follows the one
-// before it after a usual step; the other tracks of the program are moved as far when they come to the new time base. Tracks of data
-// begin no time base.
+// before it after a usual step; the other tracks of the program are moved as far when they come to the new time base. Where the clock
+// reference ran on meanwhile, up to the later one, there was a still picture, which 2.7.4 exempts, or a pause: nothing is moved. Tracks of data
+// begin no time base. Sections have the time of the clock.
 //
 // A packet without decode time has its presentation time for one (2.4.3.7). Where that does not go on, decode times are made from the
 // order of all presentation times of the track. A packet without any time follows the one before it after a usual step.

@@ -203,7 +203,7 @@ func (s *scanner) keepPrevious(b []byte, off int64) {
 func (s *scanner) packet(st *stream, b, window []byte, off int64, at int) {
 	pos := off + int64(at)
 	p := transport.Parse(b)
-	if p.HasPCR {
+	if p.HasPCR && !p.Error {
 		for _, l := range st.pcrOf {
 			l.reference(p.PCR)
 		}
@@ -341,7 +341,7 @@ func (st *stream) sectionData(w *whole, b []byte, pos int64) {
 				st.live = false
 				return
 			}
-			t := st.clock.line.pcr
+			t := st.clock.line.now()
 			w.cur = unit{es: st.es, pos: pos, pts: t, dts: t, key: true}
 			w.open, st.left, st.headerLeft = true, 3, 3
 		}
