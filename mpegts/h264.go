@@ -21,6 +21,7 @@ type h264 struct {
 	last     h264Slice // of the picture in progress
 	first    bool      // last is a first field whose second has not come
 	have     bool
+	unit     bool     // an access unit delimiter came since
 	active   *h264SPS // of the description in use
 	desc     int
 	now      picture
@@ -83,6 +84,7 @@ func (h *h264) read(b []byte) role {
 		}
 		return rolePrefix
 	case 9: // access unit delimiter
+		h.unit = true
 		return roleFirst
 	case 14, 15, 16, 17, 18: // those that 7.4.1.2.3 lists
 		return rolePrefix
@@ -173,18 +175,19 @@ func (h *h264) readSlice(b []byte) role {
 		s.known = !r.short
 	}
 	was, had := h.last, h.have
+	// All may be the same in one IDR picture after the other: idr_pic_id is to differ (7.4.3), but of some encoders it does not.
+	another := h.unit && firstMB == 0
+	h.unit = false
 	switch {
 	case !had:
 	case !s.known || !was.known:
 		if firstMB != 0 {
 			return roleSlice
 		}
-	case s == was:
-		return roleSlice
 	case h.first && s.field && s.bottom != was.bottom && s.frameNum == was.frameNum && !s.idr:
 		h.last, h.first = s, false
 		return roleField
-	case s.same(&was):
+	case !another && s.same(&was):
 		return roleSlice
 	}
 	h.last, h.have = s, true

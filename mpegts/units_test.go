@@ -119,6 +119,24 @@ func TestSlicesOfOnePictureAreOnePacket(t *testing.T) {
 	same(t, open(t, ts.Bytes(), nil), 0, want)
 }
 
+// TestPicturesThatAreAllTheSame: IDR pictures whose headers do not differ, as 7.4.3 wants of idr_pic_id, are told apart by delimiters.
+func TestPicturesThatAreAllTheSame(t *testing.T) {
+	for _, slicesEach := range []uint32{1, 3} {
+		ts := &tm.TS{}
+		videoOnly(ts)
+		var want []clipUnit
+		for i := range 200 {
+			u := clipUnit{pts: int64(i) * 3600, dts: int64(i) * 3600, key: true, data: slices.Concat(tm.AUD, avc.Sets())}
+			for k := range slicesEach {
+				u.data = append(u.data, avc.Slice(tm.Slice{IDR: true, First: 4 * k, Size: 200})...)
+			}
+			ts.Packets(ts.PES(videoPID, tm.PES{PTS: u.pts, DTS: -1, Data: u.data})...)
+			want = append(want, u)
+		}
+		same(t, open(t, ts.Bytes(), nil), 0, want)
+	}
+}
+
 func TestOtherSizesAreOtherDescriptions(t *testing.T) {
 	ts := &tm.TS{}
 	videoOnly(ts)
