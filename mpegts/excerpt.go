@@ -32,6 +32,9 @@ func (d *Demuxer) excerptOf(track int, off int64) *excerpt {
 	x := d.excerptAt(track, off)
 	if off != d.first {
 		x.s.search, x.s.grid, x.told = true, nil, 0
+		if v, ok := x.st.framer.(*video); ok {
+			v.partial = true
+		}
 	}
 	return x
 }

@@ -179,6 +179,8 @@ func (h *h264) readSlice(b []byte) role {
 	another := h.unit && firstMB == 0
 	h.unit = false
 	switch {
+	case !had && firstMB != 0: // of a picture that began before
+		return roleSlice
 	case !had:
 	case !s.known || !was.known:
 		if firstMB != 0 {

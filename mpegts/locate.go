@@ -312,10 +312,10 @@ func (d *Demuxer) look(ctx context.Context, track int, off, end, pts int64) (w v
 // pendingKey says whether a packet that begins before end, and is or may be a key packet, has not been seen whole.
 func (x *excerpt) pendingKey(end int64) bool {
 	v, ok := x.st.framer.(*video)
-	if !ok || !v.open || v.cur.pos >= end {
+	if !ok || !v.open {
 		return false
 	}
-	return !v.shown || v.cur.key
+	return v.cur.pos < end && (!v.shown || v.cur.key) || v.waiting && v.pending.pos < end || v.need > 0 && v.start.pos < end
 }
 
 // Follow yields the packets from one on that Locate or Follow returned; none when none begins there. Where the stream was not listed it reads on

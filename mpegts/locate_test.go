@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -308,5 +309,102 @@ func TestFollowOfNoPacketYieldsNone(t *testing.T) {
 	}
 	if n := src.Counts().Bytes; n > 5*reach {
 		t.Errorf("%d bytes of %d were read", n, size)
+	}
+}
+
+// TestExcerptsHoldListedPackets: wherever a look begins, also in the middle of a unit of several slices, all packets that it finds are in the list,
+// and few are missing.
+func TestExcerptsHoldListedPackets(t *testing.T) {
+	for _, delimited := range []bool{true, false} {
+		for _, aligned := range []bool{true, false} {
+			var data [][]byte
+			for i := range 60 {
+				var u []byte
+				if delimited {
+					u = append(u, tm.AUD...)
+				}
+				if i%5 == 0 {
+					u = append(u, avc.Sets()...)
+				}
+				for k := range uint32(3) {
+					u = append(u, avc.Slice(tm.Slice{IDR: i%5 == 0, Number: uint32(i % 5), Order: uint32(i % 5 * 2), IDRCount: uint32(i / 5 & 1), First: 4 * k, Size: 230 + i})...)
+				}
+				data = append(data, u)
+			}
+			if !aligned { // as many bytes in pieces of another size
+				whole := slices.Concat(data...)
+				data = nil
+				for i := 0; i < len(whole); i += 555 {
+					data = append(data, whole[i:min(i+555, len(whole))])
+				}
+			}
+			ts := &tm.TS{}
+			videoOnly(ts)
+			for i, u := range data {
+				ts.Packets(ts.PES(videoPID, tm.PES{PTS: int64(i) * 3600, DTS: -1, Data: u})...)
+			}
+			file := ts.Bytes()
+			d := open(t, file, nil)
+			listed := map[int64]container.PacketInfo{}
+			var list []container.PacketInfo
+			for _, p := range all(t, open(t, file, nil), 0) {
+				listed[p.Pos] = p
+				list = append(list, p)
+			}
+			if len(list) != 60 {
+				t.Fatalf("delimited %t, aligned %t: %d packets", delimited, aligned, len(list))
+			}
+			for off := int64(0); off < int64(len(file)); off += 94 {
+				x := d.excerptOf(0, off)
+				if err := x.read(t.Context(), reach); err != nil {
+					t.Fatal(err)
+				}
+				for i := range x.units {
+					u := &x.units[i]
+					if p := listed[u.pos]; int64(p.Size) != u.size || p.Key != u.key || p.Corrupt != u.corrupt {
+						t.Fatalf("delimited %t, aligned %t, from %d: a packet of %d bytes at %d, key %t, corrupt %t, is not %+v", delimited, aligned, off, u.size, u.pos, u.key, u.corrupt, p)
+					}
+				}
+				missing := 0
+				for _, p := range list {
+					if p.Pos >= off {
+						missing++
+					}
+				}
+				if missing -= len(x.units); missing > 3 || aligned && missing > 0 {
+					t.Fatalf("delimited %t, aligned %t, from %d: %d packets are missing", delimited, aligned, off, missing)
+				}
+			}
+		}
+	}
+}
+
+// TestLooksSeeEveryKeyPacket: a key packet belongs to the look that holds the transport packet it begins in, also where what tells that it is one lies
+// behind the end. The transport packet at the end belongs to the next one.
+func TestLooksSeeEveryKeyPacket(t *testing.T) {
+	ts := &tm.TS{}
+	videoOnly(ts)
+	for _, u := range gop(40, 8, 0) {
+		at := bytes.LastIndex(u.data, startCode)
+		u.data = slices.Concat(u.data[:at], []byte{0, 0, 1, 6}, bytes.Repeat([]byte{0x55}, 700), u.data[at:])
+		ts.Packets(ts.PES(videoPID, tm.PES{PTS: u.pts, DTS: u.dts, Data: u.data})...)
+	}
+	file := ts.Bytes()
+	list := all(t, open(t, file, nil), 0)
+	d := open(t, file, nil)
+	for end := int64(1000); end < int64(len(file)); end += 47 {
+		var want container.PacketInfo
+		for _, p := range list {
+			if p.Key && p.Pos < end/188*188 {
+				want = p
+			}
+		}
+		w, err := d.look(t.Context(), 0, d.first, end, 1<<40)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !w.has || w.key.Pos < want.Pos {
+			t.Fatalf("up to %d: %t, %+v, want %+v", end, w.has, w.key, want)
+		}
 	}
 }

@@ -174,6 +174,26 @@ func TestStreamThatStartsInTheMiddle(t *testing.T) {
 	same(t, open(t, ts.Bytes(), nil), 0, units[1:])
 }
 
+// TestStreamThatStartsInTheMiddleOfAPicture: behind its first slices, which is no place for decoding to start.
+func TestStreamThatStartsInTheMiddleOfAPicture(t *testing.T) {
+	ts := &tm.TS{}
+	videoOnly(ts)
+	units := gop(300, 20, 0)
+	part := avc.Slice(tm.Slice{IDR: true, First: 4, Size: 333})
+	ts.Packets(ts.PES(videoPID, tm.PES{PTS: -1, DTS: -1, Data: part})...)
+	clip(ts, units, nil)
+	d := open(t, ts.Bytes(), nil)
+	got := all(t, d, 0)
+	if len(got) != 301 || got[0].Key || !got[0].Corrupt || got[0].Size != len(part) {
+		t.Fatalf("%d packets, the first is %+v", len(got), got[0])
+	}
+	for i, p := range got[1:] {
+		if int64(p.PTS) != units[i].pts || p.Corrupt || p.Key != units[i].key || p.Size != len(units[i].data) {
+			t.Errorf("packet %d: %+v", i+1, p)
+		}
+	}
+}
+
 func TestScrambledPacketsAreListedAsEncrypted(t *testing.T) {
 	ts := &tm.TS{}
 	videoOnly(ts)

@@ -59,6 +59,9 @@ type video struct {
 	cur     unit
 	pending place // where the next unit begins, if a picture follows
 	waiting bool
+	partial bool // cur began before what was read, or may have
+	sliced  bool // a slice was read
+	sure    bool // the unit that follows begins where it seems to
 
 	zeros int // that the bytes before end with
 	buf   [maxUnit]byte
@@ -153,7 +156,9 @@ func (v *video) data(b []byte, pos int64) {
 	if !v.open {
 		v.open = true
 		v.cur = unit{es: v.st.es, pos: pos}
-		v.stamp()
+		if v.shown = v.partial; !v.partial {
+			v.stamp()
+		}
 	}
 	base := v.st.es
 	i := 0 // what is before it was taken
@@ -248,9 +253,13 @@ func (v *video) unit(b []byte) {
 	case rolePrefix, roleFirst:
 		if v.shown && !v.waiting {
 			v.pending, v.waiting = v.start, true
+			v.sure = v.sliced || role == roleFirst || v.start.es == v.payload
 		}
 	case rolePicture:
 		p := v.syntax.picture()
+		if !v.waiting {
+			v.sure = v.sliced || v.start.es == v.payload
+		}
 		// What comes before it in its unit is lost, or its first slice.
 		damaged := v.st.hurtTo > v.st.hurtFrom && !v.waiting && v.start.es != v.payload
 		if v.shown {
@@ -273,8 +282,14 @@ func (v *video) unit(b []byte) {
 		v.heads = max(v.heads, 1)
 		v.slice()
 	case roleSlice:
+		if !v.shown { // the stream begins in a picture
+			v.shown = true
+			v.st.hurt(v.cur.es, v.cur.es+1)
+			v.doubt()
+		}
 		v.waiting = false
 	}
+	v.sliced = v.sliced || role >= rolePicture
 }
 
 // rest begins the unit that was announced where the first slice of its picture is lost, with what is left of it.
@@ -324,6 +339,10 @@ func (v *video) stamp() {
 }
 
 func (v *video) give() {
+	if v.partial {
+		v.partial = !v.sure
+		return
+	}
 	v.cur.duration = v.st.frame
 	v.derive()
 	v.st.emit(&v.cur)
