@@ -329,7 +329,7 @@ func (a *audio) end() {
 		a.finish(a.st.es, a.st.end)
 	}
 	a.settle()
-	a.n, a.open = 0, false
+	a.n, a.open, a.clean = 0, false, false
 }
 
 // describe returns the number of the description that the frame has.

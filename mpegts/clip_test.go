@@ -330,6 +330,35 @@ func TestTrackOfALaterTable(t *testing.T) {
 	same(t, d, 1, frames(aac, 0))
 }
 
+// TestCodecThatChanges: what a PID carries while a program map has another codec for it is no part of its track.
+func TestCodecThatChanges(t *testing.T) {
+	ts := &tm.TS{}
+	table := func(version byte, video, sound byte) {
+		ts.Packets(ts.PMT(mapPID, version, videoPID, tm.TSStream{PID: videoPID, Type: video}, tm.TSStream{PID: soundPID, Type: sound})...)
+	}
+	ts.Packets(ts.PAT(0, mapPID)...)
+	units, aac := gop(480, 20, 0), sound(480)
+	part := func(from, to int) {
+		for i := from; i < to; i++ {
+			u := units[i]
+			ts.Packets(ts.PES(videoPID, tm.PES{PTS: u.pts, DTS: u.dts, Data: u.data})...)
+			ts.Packets(ts.PES(soundPID, tm.PES{Stream: 0xc0, PTS: int64(i) * 1920, DTS: -1, Data: aac[i]})...)
+		}
+	}
+	table(0, 0x1b, 0x0f)
+	part(0, 160)
+	table(1, 0x02, 0x06) // MPEG-2 video; the descriptors do not tell what the sound is
+	part(160, 320)
+	table(2, 0x1b, 0x0f)
+	part(320, 480)
+	d := open(t, ts.Bytes(), nil)
+	same(t, d, 0, slices.Concat(units[:160], units[320:]))
+	same(t, d, 1, frames(aac, 0))
+	if n := len(d.Warnings()); n != 1 {
+		t.Errorf("warnings %v, want one", d.Warnings())
+	}
+}
+
 func TestTwoPrograms(t *testing.T) {
 	ts := &tm.TS{}
 	ts.Packets(ts.PAT(0, 0x20, 0x30)...)

@@ -25,7 +25,8 @@ const (
 // program tables is opened by what its PES packets look like.
 //
 // The first List or Next of any track goes through the whole stream, once, and so it does when Locate finds no way. Until then Packets and
-// Bytes of the tracks are -1. A program map that lists another track later adds it then, unless o.Select chose the tracks.
+// Bytes of the tracks are -1. A program map that lists another track later adds it then, unless o.Select chose the tracks. One that has another
+// codec for a PID ends its track there, with a warning, until one has the first codec again.
 //
 // The ID of a track is its PID.
 func Open(ctx context.Context, src source.Source, o *container.Options) (*Demuxer, error) {

@@ -377,7 +377,7 @@ func (s *scanner) end() {
 func (s *scanner) broken(streams []*stream) int {
 	for _, st := range streams {
 		if st != nil {
-			if v, ok := st.framer.(*video); ok && v.broken {
+			if v := st.video(); v != nil && v.broken {
 				return st.pid
 			}
 		}

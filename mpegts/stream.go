@@ -55,6 +55,7 @@ type stream struct {
 	clock   clock
 	out     sink
 	framer  framer
+	stopped framer   // while what comes is no part of the track
 	sect    *section // of tables, and of tracks of sections
 	table   func(b []byte)
 	kept    []byte      // the last section of a table
@@ -183,6 +184,34 @@ func (st *stream) use(es int64) {
 	for i := range st.stamps {
 		st.stamps[i].used = st.stamps[i].used || st.stamps[i].es == es
 	}
+}
+
+// stop ends the unit in progress. What comes up to resume is no part of the track.
+func (st *stream) stop() {
+	if st.framer == nil {
+		return
+	}
+	st.framer.end()
+	st.framer, st.stopped = nil, st.framer
+	st.live, st.inHeader, st.skip = false, false, 0
+}
+
+// resume goes on behind stop.
+func (st *stream) resume() {
+	if st.stopped != nil {
+		st.framer, st.stopped = st.stopped, nil
+		st.counter = -1
+	}
+}
+
+// video returns the framer of a track of access units; nil of another.
+func (st *stream) video() *video {
+	f := st.framer
+	if f == nil {
+		f = st.stopped
+	}
+	v, _ := f.(*video)
+	return v
 }
 
 // hurt notes that bytes are wrong, or some are missing there.

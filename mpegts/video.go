@@ -381,8 +381,9 @@ func (v *video) end() {
 		v.cur.size, v.cur.end = v.st.es-v.cur.es, v.st.end
 		v.give()
 	}
-	v.open, v.shown, v.waiting, v.need = false, false, false, 0
+	v.open, v.shown, v.waiting, v.need, v.zeros = false, false, false, 0, 0
 	v.cur = unit{}
+	v.turn, v.judged = false, false
 }
 
 // describe returns the number of a description, which is added when there is none with this configuration.

@@ -87,13 +87,23 @@ func (w *walk) found(d *Demuxer, e *elementary, l *timeline) {
 	if e.pid <= 0 || e.pid >= transport.NullPID {
 		return
 	}
-	for _, t := range w.plan {
-		if t.pid == e.pid {
-			if m := meaningOf(e); m.codec != t.meaning.codec && !t.guessed {
-				w.warnings.add(pidName(e.pid), w.s.next, fmt.Errorf("the track changes from %q to %q: %w", t.meaning.codec, m.codec, container.ErrUnsupported))
-			}
-			return
+	for i, t := range w.plan {
+		if t.pid != e.pid {
+			continue
 		}
+		switch m := meaningOf(e); {
+		case t.guessed || m.codec == "":
+		case m.codec == t.meaning.codec:
+			if st := w.streams[i]; st != nil {
+				st.resume()
+			}
+		default:
+			w.warnings.add(pidName(e.pid), w.s.next, fmt.Errorf("what is %q here is no part of the track, which is %q: %w", m.codec, t.meaning.codec, container.ErrUnsupported))
+			if st := w.streams[i]; st != nil {
+				st.stop()
+			}
+		}
+		return
 	}
 	if len(w.plan) >= d.limits.Tracks {
 		w.warnings.add(pidName(e.pid), w.s.next, fmt.Errorf("%w: more than %d tracks", container.ErrLimit, d.limits.Tracks))
@@ -175,8 +185,8 @@ func (d *Demuxer) several(ctx context.Context) (pid int, err error) {
 		if st == nil {
 			continue
 		}
-		v, ok := st.framer.(*video)
-		if !ok {
+		v := st.video()
+		if v == nil {
 			continue
 		}
 		for _, u := range v.suspects {
