@@ -198,15 +198,20 @@ func TestTimeBaseThatJumpsGoesOn(t *testing.T) {
 }
 
 func TestDuplicatesAreNotRead(t *testing.T) {
-	ts := &tm.TS{}
-	tables(ts)
-	units := gop(20, 10, 0)
-	for _, u := range units {
-		for _, p := range ts.PES(videoPID, tm.PES{PTS: u.pts, DTS: u.dts, Data: u.data}) {
-			ts.Packets(p, p) // 2.4.3.3 allows one
+	for _, discontinuity := range []bool{false, true} {
+		ts := &tm.TS{}
+		tables(ts)
+		units := gop(20, 10, 0)
+		for _, u := range units {
+			for i, p := range ts.PES(videoPID, tm.PES{PTS: u.pts, DTS: u.dts, Data: u.data, Random: true}) {
+				if i == 0 && discontinuity {
+					p[5] |= 0x80
+				}
+				ts.Packets(p, p) // 2.4.3.3 allows one
+			}
 		}
+		same(t, open(t, ts.Bytes(), nil), 0, units)
 	}
-	same(t, open(t, ts.Bytes(), nil), 0, units)
 }
 
 // TestDamagedPacketMarksItsUnit: whichever transport packet of a unit is lost or has an error, the unit is marked, and all others are as they were.
@@ -243,7 +248,11 @@ func TestDamagedPacketMarksItsUnit(t *testing.T) {
 								want, marked = slices.Delete(slices.Clone(units), hit, hit+1), marked[:1]
 							}
 						}
-						damagedAs(t, open(t, ts.Bytes(), nil), want, marked, cut)
+						d := open(t, ts.Bytes(), nil)
+						damagedAs(t, d, want, marked, cut)
+						if n := len(d.Warnings()); lost && n != 1 || !lost && n != 0 {
+							t.Errorf("warnings %v", d.Warnings())
+						}
 					})
 				}
 			}

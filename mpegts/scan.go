@@ -29,7 +29,6 @@ type scanner struct {
 	pat  []byte // the last one, to see changes
 
 	resyncs int64
-	lost    int64 // continuity errors
 }
 
 // newScanner returns a scanner whose first transport packet begins at first.
@@ -211,12 +210,16 @@ func (s *scanner) packet(st *stream, b, window []byte, off int64, at int) {
 	if !p.HasPayload || st.table == nil && st.framer == nil {
 		return
 	}
-	if st.counter >= 0 && !p.Break && p.Counter != (st.counter+1)&15 {
+	if st.counter >= 0 && p.Counter != (st.counter+1)&15 {
 		if p.Counter == st.counter && transport.Duplicate(st.previous(window, off), b) {
 			return
 		}
-		s.lost++
-		st.gap()
+		if !p.Break {
+			if st.lost++; st.lost == 1 {
+				st.lostAt = pos
+			}
+			st.gap()
+		}
 	}
 	st.counter, st.prevAt = p.Counter, pos
 	body, bodyAt := b[p.Payload:], pos+int64(p.Payload)
@@ -373,14 +376,14 @@ func (s *scanner) end() {
 	}
 }
 
-// broken returns the PID of a stream that was trusted to have one access unit in each PES packet, and has not; -1 when there is none.
-func (s *scanner) broken(streams []*stream) int {
+// broken returns the PIDs of streams that were trusted to have one access unit in each PES packet, and have not.
+func (s *scanner) broken(streams []*stream) (pids []int) {
 	for _, st := range streams {
 		if st != nil {
 			if v := st.video(); v != nil && v.broken {
-				return st.pid
+				pids = append(pids, st.pid)
 			}
 		}
 	}
-	return -1
+	return pids
 }

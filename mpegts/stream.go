@@ -61,7 +61,9 @@ type stream struct {
 	kept    []byte      // the last section of a table
 	pcrOf   []*timeline // programs whose clock this PID carries
 
-	counter int8 // continuity counter; -1 before the first packet
+	counter int8  // continuity counter; -1 before the first packet
+	lost    int64 // times that it did not go on
+	lostAt  int64 // place of the first
 	prevAt  int64
 	prev    [transport.Size]byte
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sprocket-video/sprocket/container"
 	tm "github.com/sprocket-video/sprocket/internal/testmedia"
+	"github.com/sprocket-video/sprocket/source"
 )
 
 // video appends the data of a video PID, a PES packet each.
@@ -278,4 +279,40 @@ func TestSecondUnitInAPESPacketIsFoundByItsMissingTime(t *testing.T) {
 		ts.Packets(ts.PES(videoPID, tm.PES{PTS: u.pts, DTS: u.dts, Data: data})...)
 	}
 	same(t, open(t, ts.Bytes(), nil), 0, units)
+}
+
+// TestManyBrokenPromisesAreReadThrice: however many tracks turn out to have several units in a PES packet, one after the other.
+func TestManyBrokenPromisesAreReadThrice(t *testing.T) {
+	const tracks = 7
+	ts := &tm.TS{}
+	var streams []tm.TSStream
+	for i := range tracks {
+		streams = append(streams, tm.TSStream{PID: videoPID + i, Type: 0x1b})
+	}
+	ts.Packets(ts.PAT(0, 0x20)...)
+	ts.Packets(ts.PMT(0x20, 0, videoPID, streams...)...)
+	units := gop(600, 20, 0)
+	for i, u := range units {
+		for k := range tracks {
+			data := u.data
+			if i == 250+40*k { // it does not begin with a unit
+				data = append([]byte{0x11}, data...)
+			}
+			ts.Packets(ts.PES(videoPID+k, tm.PES{PTS: u.pts, DTS: u.dts, Data: data})...)
+		}
+	}
+	src := source.Count(bytes.NewReader(ts.Bytes()))
+	d, err := Open(t.Context(), src, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := src.Counts().Bytes
+	for k := range tracks {
+		if n := len(all(t, d, k)); n != len(units) {
+			t.Errorf("track %d has %d packets, want %d", k, n, len(units))
+		}
+	}
+	if n, size := src.Counts().Bytes-before, int64(len(ts.Bytes())); n > 3*size {
+		t.Errorf("%d bytes of %d were read", n, size)
+	}
 }

@@ -133,12 +133,12 @@ func (d *Demuxer) complete(ctx context.Context) error {
 		if err := d.through(ctx); err != nil {
 			return err
 		}
-		pid, err := d.several(ctx)
+		pids, err := d.several(ctx)
 		if err != nil {
 			return err
 		}
-		if done = pid < 0; !done {
-			d.restart(pid)
+		if done = len(pids) == 0; !done {
+			d.restart(pids)
 		}
 	}
 	s := d.walk.finish(d)
@@ -149,10 +149,14 @@ func (d *Demuxer) complete(ctx context.Context) error {
 	return nil
 }
 
-// restart begins the walk anew, and looks at every byte of a PID.
-func (d *Demuxer) restart(pid int) {
+// restart begins the walk anew, and looks at every byte of some PIDs; the second time at every byte of all pictures, so that there is no third.
+func (d *Demuxer) restart(pids []int) {
 	slow := d.walk.slow
-	slow[pid] = true
+	for _, st := range d.walk.streams {
+		if st != nil && (len(slow) > 0 && st.video() != nil || slices.Contains(pids, st.pid)) {
+			slow[st.pid] = true
+		}
+	}
 	d.walk = d.newWalk(slow)
 }
 
@@ -170,18 +174,17 @@ func (d *Demuxer) through(ctx context.Context) error {
 		if d.progress != nil {
 			d.progress(min(d.walk.off, d.size), d.size)
 		}
-		if pid := d.walk.s.broken(d.walk.streams); pid >= 0 {
-			d.restart(pid)
+		if pids := d.walk.s.broken(d.walk.streams); len(pids) > 0 {
+			d.restart(pids)
 		}
 	}
 	return nil
 }
 
-// several returns the PID of a stream that was taken to have one access unit in each PES packet, and has several in one of those that
-// time stamps are missing behind; -1 when there is none. It reads these.
-func (d *Demuxer) several(ctx context.Context) (pid int, err error) {
-	w := d.walk
-	for _, st := range w.streams {
+// several returns the PIDs of streams that were taken to have one access unit in each PES packet, and have several in one of those that
+// time stamps are missing behind. It reads these.
+func (d *Demuxer) several(ctx context.Context) (pids []int, err error) {
+	for _, st := range d.walk.streams {
 		if st == nil {
 			continue
 		}
@@ -193,29 +196,39 @@ func (d *Demuxer) several(ctx context.Context) (pid int, err error) {
 			if u.size > window || u.corrupt {
 				continue
 			}
-			info := container.PacketInfo{Pos: u.pos, Size: int(u.size)}
-			if u.end-u.pos != u.size {
-				info.Span = u.end - u.pos
+			n, err := d.unitsIn(ctx, st, v, &u)
+			if err != nil {
+				return nil, fail("list", pidName(st.pid), u.pos, err)
 			}
-			b := make([]byte, u.size)
-			t := container.Transport{PID: st.pid, PacketSize: d.stride, Grid: w.s.grid}
-			if err := transport.Read(ctx, d.src, &t, &info, b); err != nil {
-				return -1, fail("list", pidName(st.pid), u.pos, err)
-			}
-			found := &counter{}
-			one := newStream(st.pid, -1, st.meaning, &timeline{pcr: noTime})
-			one.out = found
-			again := one.framer.(*video)
-			again.syntax = v.syntax.copy(one)
-			one.carry(b, u.pos)
-			again.end()
-			if found.n > 1 {
-				return st.pid, nil
+			if n > 1 {
+				pids = append(pids, st.pid)
+				break
 			}
 		}
 		v.suspects = nil
 	}
-	return -1, nil
+	return pids, nil
+}
+
+// unitsIn reads what was taken to be a unit, and returns how many it is.
+func (d *Demuxer) unitsIn(ctx context.Context, st *stream, v *video, u *unit) (int, error) {
+	info := container.PacketInfo{Pos: u.pos, Size: int(u.size)}
+	if u.end-u.pos != u.size {
+		info.Span = u.end - u.pos
+	}
+	b := make([]byte, u.size)
+	t := container.Transport{PID: st.pid, PacketSize: d.stride, Grid: d.walk.s.grid}
+	if err := transport.Read(ctx, d.src, &t, &info, b); err != nil {
+		return 0, err
+	}
+	found := &counter{}
+	one := newStream(st.pid, -1, st.meaning, &timeline{pcr: noTime})
+	one.out = found
+	again := one.framer.(*video)
+	again.syntax = v.syntax.copy(one)
+	one.carry(b, u.pos)
+	again.end()
+	return found.n, nil
 }
 
 // counter is a sink that counts.
@@ -281,6 +294,11 @@ func (w *walk) finish(d *Demuxer) *state {
 	}
 	ending.feed(w.rest, w.off-int64(len(w.rest)), true)
 	ending.end()
+	for _, st := range streams {
+		if st != nil && st.lost > 0 {
+			warnings.add(pidName(st.pid), st.lostAt, fmt.Errorf("transport packets are missing %d times, here first: %w", st.lost, container.ErrCorrupt))
+		}
+	}
 	old := d.state.Load()
 	s := &state{warnings: slices.Concat(d.opened, warnings.errs)}
 	for i, t := range w.plan {

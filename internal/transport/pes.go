@@ -71,9 +71,6 @@ func (h *PES) Length() int {
 	return n - (h.n - 6)
 }
 
-// Aligned returns data_alignment_indicator.
-func (h *PES) Aligned() bool { return h.n >= 9 && h.buf[6]&4 != 0 }
-
 // Scrambled says whether the payload is scrambled.
 func (h *PES) Scrambled() bool { return h.n >= 9 && h.buf[6]&0x30 != 0 }
 
