@@ -41,6 +41,7 @@ func FuzzUnits(f *testing.F) {
 	}
 	f.Add(byte(0x1b), data, []byte{7, 100, 3})
 	f.Add(byte(0x24), []byte{0, 0, 1, 0x26, 1, 0x80, 0, 0, 1, 0x26, 1, 0x80}, []byte{1})
+	f.Add(byte(0x24), []byte{0, 0, 1, 0x26, 0, 0, 0, 1, 1, 0x80}, []byte{0}) // a zero of a start code is none of the slice's
 	f.Add(byte(0x02), []byte{0, 0, 1, 0xb3, 1, 0, 0x10, 0x13, 0, 0, 0, 0, 0, 1, 0, 0, 8, 0, 0, 0, 1, 1, 5, 0, 0, 1, 0, 0, 16, 0, 0, 0, 1, 1}, []byte{4})
 	f.Add(byte(0x0f), slices.Concat(sound(5)...), []byte{50})
 	f.Add(byte(0x81), []byte{0x0b, 0x77, 0, 0, 0, 0x40, 0x40, 0}, []byte{2})

@@ -64,7 +64,7 @@ type video struct {
 	sure    bool // the unit that follows begins where it seems to
 
 	zeros int // that the bytes before end with
-	buf   [maxUnit]byte
+	buf   [maxUnit + 2]byte
 	n     int // bytes of the unit between start codes that are in buf
 	need  int // bytes of it that are to be read; 0 when it was read
 	start place
@@ -167,6 +167,9 @@ func (v *video) data(b []byte, pos int64) {
 		if one < 0 {
 			break
 		}
+		if one-2 < i { // its zeros were taken for the unit's
+			v.n = max(0, v.n+one-2-i)
+		}
 		v.append(b[i:max(one-2, i)], true)
 		if v.st.skip > 0 {
 			return
@@ -225,21 +228,20 @@ func (v *video) count(b []byte) {
 	v.zeros = n
 }
 
-// append takes bytes of the unit between start codes; whole says that they are its last.
+// append takes bytes of the unit between start codes; whole says that they are its last. Of a unit that goes on two more are waited for than are
+// read: they tell that the last of these are no zeros of a start code.
 func (v *video) append(b []byte, whole bool) {
 	if v.need == 0 {
 		return
 	}
-	k := copy(v.buf[v.n:], b)
-	if v.n == 0 && k > 0 {
+	if v.n == 0 && len(b) > 0 {
 		v.need = min(v.syntax.want(b[0]), maxUnit)
 	}
-	v.n += k
-	if v.n >= v.need || whole && v.n > 0 {
-		v.need = 0
-		v.unit(v.buf[:v.n])
-	} else if whole {
-		v.need = 0
+	v.n += copy(v.buf[v.n:v.need+2], b)
+	if n := min(v.n, v.need); whole || v.n == v.need+2 {
+		if v.need = 0; n > 0 {
+			v.unit(v.buf[:n])
+		}
 	}
 }
 
