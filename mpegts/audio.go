@@ -198,6 +198,16 @@ func (a *audio) note(h *heading) {
 	a.nMaybe++
 }
 
+// pending says whether the end of a frame of sound that may be one is still to come.
+func (st *stream) pending() bool {
+	a, ok := st.framer.(*audio)
+	if !ok || a.nMaybe == 0 {
+		return false
+	}
+	c := &a.maybe[0]
+	return c.es+int64(c.size) > st.es
+}
+
 // confirm takes the frame at whose end h lies, if there is one.
 func (a *audio) confirm(h *heading) bool {
 	for i := range a.nMaybe {

@@ -180,7 +180,7 @@ func (p *prober) enough(total int64) bool {
 	}
 	for _, st := range p.streams {
 		m := &st.meaning
-		if (m.framing == frameVideo || m.framing == frameAudio) && len(st.descs) == 0 && !st.scrambled {
+		if (m.framing == frameVideo || m.framing == frameAudio) && len(st.descs) == 0 && !st.scrambled && !st.pending() {
 			return false
 		}
 	}

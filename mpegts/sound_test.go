@@ -5,7 +5,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/sprocket-video/sprocket/container"
 	tm "github.com/sprocket-video/sprocket/internal/testmedia"
+	"github.com/sprocket-video/sprocket/source"
 )
 
 // surround returns n frames of six channels.
@@ -184,4 +186,25 @@ func TestDamagedSoundIsMarked(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOneFrameInTheHeadIsEnoughToOpen: Open does not read on for a second header.
+func TestOneFrameInTheHeadIsEnoughToOpen(t *testing.T) {
+	ts := &tm.TS{}
+	tables(ts)
+	ts.Packets(ts.PES(videoPID, tm.PES{PTS: 0, DTS: 0, Data: gop(1, 1, 0)[0].data})...)
+	aac := [][]byte{tm.ADTS(400, 1), tm.ADTS(400, 2)}
+	p := ts.PES(soundPID, tm.PES{Stream: 0xc0, PTS: 0, DTS: -1, Data: slices.Concat(aac...)})
+	ts.Packets(p[0])
+	ts.Packets(ts.PES(videoPID, tm.PES{PTS: 3600, DTS: 3600, Data: bytes.Repeat([]byte{0x55}, 200_000)})...)
+	ts.Packets(p[1:]...)
+	src := source.Count(bytes.NewReader(ts.Bytes()))
+	d, err := Open(t.Context(), src, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := d.Tracks()[1].Audio; a.SampleRate != 48000 || a.Channels != 2 || src.Counts().Bytes != container.HeadSize {
+		t.Errorf("%+v, %d bytes were read, want %d", a, src.Counts().Bytes, container.HeadSize)
+	}
+	same(t, d, 1, frames(aac, 0))
 }
