@@ -260,6 +260,54 @@ func TestDamagedPacketMarksItsUnit(t *testing.T) {
 	}
 }
 
+// TestDamagedMPEG2MarksItsUnit: there each row of a picture is a slice that does not tell its picture.
+func TestDamagedMPEG2MarksItsUnit(t *testing.T) {
+	for _, long := range []int{0, 350} { // bytes of user data before the picture header
+		var units []clipUnit
+		for i := range 200 {
+			u := clipUnit{pts: int64(i) * 3600, dts: int64(i) * 3600, key: i%10 == 0}
+			kind := byte(2)
+			if u.key {
+				kind = 1
+				u.data = []byte{0, 0, 1, 0xb3, 4, 0, 0x40, 0x13, 0xff, 0xff, 0xe0, 0x18, 0, 0, 1, 0xb5, 0x14, 0x8a, 0, 1, 0, 0}
+			}
+			if u.data = append(u.data, 0, 0, 1, 0xb8, 0, 8, 0, 0x40); long > 0 {
+				u.data = append(u.data, 0, 0, 1, 0xb2)
+				u.data = append(u.data, bytes.Repeat([]byte{0x55}, long)...)
+			}
+			u.data = append(u.data, 0, 0, 1, 0, byte(i%10>>2), byte(i%10<<6)|kind<<3, 0xff, 0xf8, 0, 0, 1, 0xb5, 0x8f, 0xff, 0xf3, 0x41, 0x80)
+			for row := range byte(4) {
+				u.data = append(append(u.data, 0, 0, 1, row+1), bytes.Repeat([]byte{0x33}, 120+i%7)...)
+			}
+			units = append(units, u)
+		}
+		for _, hit := range []int{5, 10, 165, 170} {
+			for n, packets := 0, 1; n < packets; n++ {
+				ts := &tm.TS{}
+				ts.Packets(ts.PAT(0, mapPID)...)
+				ts.Packets(ts.PMT(mapPID, 0, videoPID, tm.TSStream{PID: videoPID, Type: 0x02})...)
+				for i, u := range units {
+					p := ts.PES(videoPID, tm.PES{PTS: u.pts, DTS: u.dts, Data: u.data})
+					if i == hit {
+						packets = len(p)
+						p = slices.Delete(p, n, n+1)
+					}
+					ts.Packets(p...)
+				}
+				t.Run(fmt.Sprintf("user data %d, unit %d, packet %d", long, hit, n), func(t *testing.T) {
+					want, marked := units, []int{hit}
+					if n == 0 && long == 0 { // the picture header was in it
+						want, marked = slices.Delete(slices.Clone(units), hit, hit+1), []int{hit - 1}
+					} else if n == 0 {
+						marked = []int{hit - 1, hit}
+					}
+					damagedAs(t, open(t, ts.Bytes(), nil), want, marked, true)
+				})
+			}
+		}
+	}
+}
+
 // damagedAs compares the packets of track 0 with units, of which some are to be marked, and those may be cut.
 func damagedAs(t *testing.T, d *Demuxer, want []clipUnit, marked []int, cut bool) {
 	t.Helper()

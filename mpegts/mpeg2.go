@@ -40,8 +40,8 @@ func (m *mpeg2) read(b []byte) role {
 	switch c := b[0]; {
 	case c == 0xb3:
 		m.sequence = appendUnitShort(m.sequence[:0], b)
-		m.header = len(m.sequence)
-		return m.head()
+		m.header, m.begun = len(m.sequence), false
+		return roleFirst
 	case c == 0xb8:
 		return m.head()
 	case c == 0x00:

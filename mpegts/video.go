@@ -54,14 +54,15 @@ type video struct {
 	st     *stream
 	syntax syntax
 
-	open    bool // cur has begun
-	shown   bool // and has a picture
-	cur     unit
-	pending place // where the next unit begins, if a picture follows
-	waiting bool
-	partial bool // cur began before what was read, or may have
-	sliced  bool // a slice was read
-	sure    bool // the unit that follows begins where it seems to
+	open     bool // cur has begun
+	shown    bool // and has a picture
+	cur      unit
+	pending  place // where the next unit begins, if a picture follows
+	waiting  bool
+	headless bool // and may lack its first bytes
+	partial  bool // cur began before what was read, or may have
+	sliced   bool // a slice was read
+	sure     bool // the unit that follows begins where it seems to
 
 	zeros int // that the bytes before end with
 	buf   [maxUnit + 2]byte
@@ -254,16 +255,14 @@ func (v *video) unit(b []byte) {
 	switch role {
 	case rolePrefix, roleFirst:
 		if v.shown && !v.waiting {
-			v.pending, v.waiting = v.start, true
+			v.pending, v.waiting, v.headless = v.start, true, role != roleFirst && v.behindDamage()
 			v.sure = v.sliced || role == roleFirst || v.start.es == v.payload
 		}
 	case rolePicture:
 		p := v.syntax.picture()
 		if !v.waiting {
-			v.sure = v.sliced || v.start.es == v.payload
+			v.sure, v.headless = v.sliced || v.start.es == v.payload, v.behindDamage()
 		}
-		// What comes before it in its unit is lost, or its first slice.
-		damaged := v.st.hurtTo > v.st.hurtFrom && !v.waiting && v.start.es != v.payload
 		if v.shown {
 			at := v.start
 			if v.waiting {
@@ -271,7 +270,7 @@ func (v *video) unit(b []byte) {
 			}
 			v.cut(at)
 		}
-		if damaged {
+		if v.headless {
 			p.key = p.key && !p.rest
 			v.st.hurt(v.cur.es, v.cur.es+1)
 		}
@@ -292,6 +291,11 @@ func (v *video) unit(b []byte) {
 		v.waiting = false
 	}
 	v.sliced = v.sliced || role >= rolePicture
+}
+
+// behindDamage says whether a unit that begins with what begins at start may have had more before it.
+func (v *video) behindDamage() bool {
+	return v.st.hurtFrom < v.st.hurtTo && v.start.es != v.payload
 }
 
 // rest begins the unit that was announced where the first slice of its picture is lost, with what is left of it.
