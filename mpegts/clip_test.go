@@ -390,14 +390,22 @@ func TestTrackOfALaterTable(t *testing.T) {
 // TestCodecThatChanges: what a PID carries while a program map has another codec for it is no part of its track.
 func TestCodecThatChanges(t *testing.T) {
 	ts := &tm.TS{}
+	var now func()
 	table := func(version byte, video, sound byte) {
-		ts.Packets(ts.PMT(mapPID, version, videoPID, tm.TSStream{PID: videoPID, Type: video}, tm.TSStream{PID: soundPID, Type: sound})...)
+		now = func() {
+			ts.Packets(ts.PMT(mapPID, version, videoPID, tm.TSStream{PID: videoPID, Type: video}, tm.TSStream{PID: soundPID, Type: sound})...)
+		}
+		now()
 	}
 	ts.Packets(ts.PAT(0, mapPID)...)
 	units, aac := gop(480, 20, 0), sound(480)
 	part := func(from, to int) {
 		for i := from; i < to; i++ {
 			u := units[i]
+			if i%10 == 5 { // tables come again and again
+				ts.Packets(ts.PAT(0, mapPID)...)
+				now()
+			}
 			ts.Packets(ts.PES(videoPID, tm.PES{PTS: u.pts, DTS: u.dts, Data: u.data})...)
 			ts.Packets(ts.PES(soundPID, tm.PES{Stream: 0xc0, PTS: int64(i) * 1920, DTS: -1, Data: aac[i]})...)
 		}
@@ -413,6 +421,18 @@ func TestCodecThatChanges(t *testing.T) {
 	same(t, d, 1, frames(aac, 0))
 	if n := len(d.Warnings()); n != 1 {
 		t.Errorf("warnings %v, want one", d.Warnings())
+	}
+	for off := int64(0); off < d.size; off += 5000 { // nor is it found by a look, once it has come upon a table
+		x := open(t, ts.Bytes(), nil).excerptOf(0, off)
+		if err := x.read(t.Context(), 50_000); err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range x.units {
+			listed := slices.ContainsFunc(all(t, d, 0), func(p container.PacketInfo) bool { return p.Pos == u.pos && int64(p.Size) == u.size })
+			if !listed && u.pos > off+20_000 {
+				t.Fatalf("from %d: a packet at %d", off, u.pos)
+			}
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ type excerpt struct {
 	rest  []byte
 	off   int64 // of what is read next
 	ended bool
+	blind bool  // no table has told yet what the PID carries
 	told  int   // places of the scanner's grid that the demuxer knows
 	last  int64 // DTS before
 	step  int64
@@ -31,7 +32,7 @@ func (d *Demuxer) excerptOf(track int, off int64) *excerpt {
 	}
 	x := d.excerptAt(track, off)
 	if off != d.first {
-		x.s.search, x.s.grid, x.told = true, nil, 0
+		x.s.search, x.s.grid, x.told, x.blind = true, nil, 0, true
 		if v, ok := x.st.framer.(*video); ok {
 			v.partial = true
 		}
@@ -54,6 +55,18 @@ func (d *Demuxer) excerptAt(track int, off int64) *excerpt {
 		v.syntax.seed(x.st.descs)
 	}
 	x.s.pids[t.pid] = x.st
+	x.s.found = func(e *elementary, _ *timeline) {
+		if e.pid != t.pid {
+			return
+		}
+		if x.st.becomes(t, meaningOf(e)) && x.blind {
+			x.units = nil
+		}
+		x.blind = false
+	}
+	if t.line >= 0 {
+		x.s.addTable(t.line, func(b []byte) { x.s.readPMT(t.line, &timeline{pcr: noTime}, b) })
+	}
 	return x
 }
 
@@ -77,7 +90,7 @@ func (x *excerpt) read(ctx context.Context, n int) error {
 	used := x.s.feed(b, at, x.ended)
 	x.rest = append([]byte(nil), b[used:]...)
 	if x.ended {
-		x.st.framer.end()
+		x.s.end()
 	}
 	d.learnGrid(x.s.grid[x.told:])
 	x.told = len(x.s.grid)

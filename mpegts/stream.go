@@ -188,6 +188,19 @@ func (st *stream) use(es int64) {
 	}
 }
 
+// becomes takes what a program map says of a track's PID, and says whether what comes is no part of the track. A map that does not know says nothing.
+func (st *stream) becomes(t *planned, m meaning) bool {
+	switch {
+	case t.guessed || m.codec == "":
+		return false
+	case m.codec == t.meaning.codec:
+		st.resume()
+		return false
+	}
+	st.stop()
+	return true
+}
+
 // stop ends the unit in progress. What comes up to resume is no part of the track.
 func (st *stream) stop() {
 	if st.framer == nil {

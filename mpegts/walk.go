@@ -91,17 +91,8 @@ func (w *walk) found(d *Demuxer, e *elementary, l *timeline) {
 		if t.pid != e.pid {
 			continue
 		}
-		switch m := meaningOf(e); {
-		case t.guessed || m.codec == "":
-		case m.codec == t.meaning.codec:
-			if st := w.streams[i]; st != nil {
-				st.resume()
-			}
-		default:
+		if st, m := w.streams[i], meaningOf(e); st != nil && st.becomes(t, m) {
 			w.warnings.add(pidName(e.pid), w.s.next, fmt.Errorf("what is %q here is no part of the track, which is %q: %w", m.codec, t.meaning.codec, container.ErrUnsupported))
-			if st := w.streams[i]; st != nil {
-				st.stop()
-			}
 		}
 		return
 	}
