@@ -61,8 +61,9 @@ type HTTPOptions struct {
 	HeaderTimeout time.Duration
 	// IdleTimeout is how long a response may stall before it is cut and asked for again. Zero means 15 s.
 	IdleTimeout time.Duration
-	// MinRate is how many bytes a second a response must bring, over any IdleTimeout spent waiting for it: a slower one is cut too, and what it brought
-	// is no progress. So a read from a server that drips ends after RetryTime and IdleTimeout at the latest. Zero means 1 KiB; negative means any rate.
+	// MinRate is how many bytes a second a response must bring, over any IdleTimeout spent waiting for it: a slower one is cut too. What comes slower than
+	// this since there was progress last, waits between attempts included, is no progress. So a read from a server that drips or stalls in between ends
+	// after RetryTime and one attempt more at the latest. Zero means 1 KiB; negative means any rate.
 	MinRate int64
 }
 

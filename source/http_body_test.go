@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"runtime"
@@ -168,4 +169,50 @@ func TestBodyClose(t *testing.T) {
 	s.CloseClientConnections()
 	s.Close()
 	wantNoGoroutines(t, before)
+}
+
+// What comes slower than MinRate between stalls, or in honest pieces after long waits, is no progress: it does not go on for ever.
+func TestHTTPTooSlowOverAll(t *testing.T) {
+	data := noise(200_000)
+	const piece = 1100
+	for name, tt := range map[string]struct {
+		answer func(w http.ResponseWriter, r *http.Request, first int)
+		want   error
+	}{
+		"a little, then a stall": {func(w http.ResponseWriter, r *http.Request, first int) {
+			w.Header().Set("Content-Range", strings.Replace(r.Header.Get("Range"), "=", " ", 1)+"/200000")
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write(data[first : first+piece])
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}, errStalled},
+		"short ranges after long waits": {func(w http.ResponseWriter, _ *http.Request, first int) {
+			time.Sleep(20 * time.Millisecond)
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/200000", first, first+piece-1))
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write(data[first : first+piece])
+		}, errEmpty},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, data, func(w http.ResponseWriter, r *http.Request, n int64) bool {
+				var first, last int
+				if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &first, &last); err != nil || n == 1 {
+					return false
+				}
+				w.Header().Set("ETag", `"one"`)
+				tt.answer(w, r, first)
+				return true
+			})
+			o := hasty()
+			o.Retries, o.IdleTimeout, o.MinRate = 2, 20*time.Millisecond, 1<<20
+			h := openHTTP(t, s.URL, o)
+			_, err := h.ReadAt(make([]byte, 50_000), 100_000)
+			if e, ok := errors.AsType[*HTTPError](err); !ok || !errors.Is(err, tt.want) || e.Attempts != 3 {
+				t.Errorf("ReadAt = %v, want %v after 3 attempts", err, tt.want)
+			}
+			if n := s.requests.Load(); n != 4 {
+				t.Errorf("%d requests, want 4", n)
+			}
+		})
+	}
 }

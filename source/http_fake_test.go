@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -184,3 +186,13 @@ func hostile(w http.ResponseWriter, r *http.Request, data []byte, kind int, stop
 
 // kinds is how many kinds of fault hostile knows.
 const kinds = 12
+
+// roundTrip is a client's transport.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// response makes a response of its text.
+func response(r *http.Request, text string) (*http.Response, error) {
+	return http.ReadResponse(bufio.NewReader(strings.NewReader(text)), r)
+}

@@ -188,7 +188,7 @@ func (h *HTTP) check(st *state, resp *http.Response, off, n int64) (int64, *HTTP
 
 // request asks for n bytes at off, or for all when n is 0, of a state unless that is nil, and hands the response to use, whose body is
 // closed afterwards.
-func (h *HTTP) request(ctx context.Context, st *state, off, n int64, use func(*http.Response, *body) *HTTPError) *HTTPError {
+func (h *HTTP) request(ctx context.Context, st *state, off, n int64, use func(*http.Response, *body) *HTTPError) (e *HTTPError) {
 	start := time.Now()
 	defer func() { h.stats.waited.Add(int64(time.Since(start))) }()
 	h.stats.requests.Add(1)
@@ -198,6 +198,11 @@ func (h *HTTP) request(ctx context.Context, st *state, off, n int64, use func(*h
 	defer timer.Stop()
 
 	t := h.target.Load()
+	defer func() {
+		if e != nil {
+			e.at = t
+		}
+	}()
 	req, err := http.NewRequestWithContext(h.watch(inner), http.MethodGet, t.url.String(), nil)
 	if err != nil {
 		return &HTTPError{Err: errScheme} // the URL was parsed before; its error would show it
@@ -223,9 +228,9 @@ func (h *HTTP) request(ctx context.Context, st *state, off, n int64, use func(*h
 	}
 	timer.Stop()
 	b := &body{h: h, from: resp.Body, cancel: cancel, wait: h.opts.IdleTimeout}
-	e := use(resp, b)
+	e = use(resp, b)
 	if cause := context.Cause(inner); e != nil && e.Err != nil && (cause == errStalled || cause == errDrip) {
-		e.Err, e.slow = cause, cause == errDrip
+		e.Err = cause
 	}
 	if left := resp.ContentLength - b.n; left <= maxDrain {
 		timer.Reset(drainTime)

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// minProgress is how many bytes an attempt must bring to count as progress.
+// minProgress is how many bytes an attempt must bring at least to count as progress.
 const minProgress = 1 << 10
 
 // retrier decides whether a read goes on after a fault.
@@ -25,12 +25,14 @@ type retrier struct {
 
 func (h *HTTP) retrier() *retrier { return &retrier{h: h, since: time.Now()} }
 
-// progress notes that n bytes came.
+// progress notes that n bytes came. They are progress when they came no slower than a response must be since there was progress last, whatever
+// the time was spent on: else a server that drips, and stalls in between, could hold a read for as long as it likes.
 func (r *retrier) progress(n int) bool {
-	if n < minProgress {
+	now := time.Now()
+	if n < minProgress || float64(n) < float64(r.h.opts.MinRate)*now.Sub(r.since).Seconds() {
 		return false
 	}
-	r.attempts, r.since = 0, time.Now()
+	r.attempts, r.since = 0, now
 	return true
 }
 
@@ -41,14 +43,11 @@ func (r *retrier) again(ctx context.Context, e *HTTPError, got int) error {
 		e.Err, e.Status = err, 0
 		return e
 	}
-	if e.slow {
-		got = 0
-	}
 	moved := r.progress(got)
 	r.attempts++
 	e.Attempts = r.attempts
-	if e.gone && r.h.target.Load() != r.h.first {
-		r.h.target.Store(r.h.first)
+	if e.gone && e.at != nil && e.at != r.h.first { // many may find the same link expired: all of them ask for another
+		r.h.target.CompareAndSwap(e.at, r.h.first)
 		e.retry = true
 	}
 	if !e.retry || r.attempts > o.Retries {
@@ -113,7 +112,7 @@ func sendError(err error, opening bool) *HTTPError {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err // the whole error shows the URL
 	}
-	e := &HTTPError{Err: err, retry: true}
+	e := &HTTPError{Err: err, retry: true, gone: true}
 	dns, isDNS := errors.AsType[*net.DNSError](err)
 	switch {
 	case errors.Is(err, errRedirect), errors.Is(err, ErrRefused), isDNS && dns.IsNotFound, isCertificate(err):

@@ -122,7 +122,7 @@ type HTTPError struct {
 
 	retry bool          // another attempt may go better
 	gone  bool          // a redirect may lead elsewhere by now
-	slow  bool          // what the response brought is no progress
+	at    *target       // where the request went first; nil where there was none
 	after time.Duration // what Retry-After asks for
 }
 
