@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
+	"net/url"
 	"sync/atomic"
 	"time"
 )
@@ -24,8 +24,11 @@ type HTTPOptions struct {
 	Client *http.Client
 	// Wrap, unless nil, makes what sends the requests of the transport that would: it may sign them.
 	Wrap func(http.RoundTripper) http.RoundTripper
-	// Header is sent with every request. Credentials in it do not follow a redirect to another host.
+	// Header is sent to the place that was asked for: the scheme, host and port of the URL. Where redirects and names lead elsewhere, only
+	// Accept, Accept-Language and User-Agent of it go along.
 	Header http.Header
+	// ShareHeader sends all of Header wherever redirects and names lead, secrets in it included. Name and password of the URL stay.
+	ShareHeader bool
 
 	// Expect, unless nil, is what the file is known to be. If its version is a strong ETag, opening makes no request: each read is made on
 	// the condition that the file still has that ETag. Where the first read finds another one the head is read and compared, so
@@ -42,8 +45,8 @@ type HTTPOptions struct {
 
 	// AllowInsecure lets what came over https name, and redirect to, what is on http.
 	AllowInsecure bool
-	// AllowPrivate lets what came from a public address name what is at a private, loopback or link-local one. Where the client is
-	// the caller's, or a proxy's, names are looked up before they are asked for; else the address of each connection is checked.
+	// AllowPrivate lets what came from a public address name what is at a private, loopback or link-local one. The address of each connection
+	// is checked before it is made. Where the client is the caller's, or a proxy is in between, names are looked up before they are asked for.
 	AllowPrivate bool
 
 	// Retries is how many times in a row a read is tried again without progress: after a broken or stalled connection, and after
@@ -89,7 +92,7 @@ type HTTPStats struct {
 // makes of that. A file that changes gives ErrChanged.
 type HTTP struct {
 	client *http.Client
-	own    *http.Transport // to be closed with the source; nil when the caller gave the client
+	own    *connections // to be closed with the source; nil when the caller gave the client
 	opts   HTTPOptions
 	name   string                 // the URL, redacted
 	first  *target                // what was asked for
@@ -101,11 +104,13 @@ type HTTP struct {
 	doubt  chan struct{}         // holds a token while the state that was expected is looked into
 	closed atomic.Bool
 
-	stats     *httpStats      // shared with what was opened by name from here
-	transport *http.Transport // of the source's own client, or of that by which it was opened; nil when it is the caller's
-	guard     bool            // it was opened by name from a public address: no private one is connected to
-	trace     bool            // the address of the server is looked at
-	public    atomic.Bool     // it, or one that redirects led through, is no private one
+	stats  *httpStats                            // shared with what was opened by name from here
+	net    *network                              // finds hosts, and those that the source's own client connects to
+	conns  *connections                          // of the source's own client, or of that by which it was opened; nil when it is the caller's
+	proxy  func(*http.Request) (*url.URL, error) // of the client; nil when it has none, or it is not known
+	direct bool                                  // it is known when a connection is not a proxy's
+	guard  bool                                  // it was opened by name from a public address: no private one is connected to
+	public atomic.Bool                           // it, or one that redirects led through, is no private one
 }
 
 type httpStats struct{ requests, bytes, retries, waited atomic.Int64 }
@@ -120,8 +125,8 @@ type state struct {
 // and password in the URL become a header; no error shows them, nor the query.
 //
 // A redirect from https leads to https only, unless AllowInsecure, and no redirect to another scheme than these two.
-func OpenHTTP(ctx context.Context, url string, o *HTTPOptions) (*HTTP, error) {
-	h, err := newHTTP(url, o)
+func OpenHTTP(ctx context.Context, rawURL string, o *HTTPOptions) (*HTTP, error) {
+	h, err := newHTTP(rawURL, o)
 	if err != nil {
 		return nil, err
 	}
@@ -142,13 +147,17 @@ func OpenHTTP(ctx context.Context, url string, o *HTTPOptions) (*HTTP, error) {
 }
 
 // newHTTP makes a source that has not asked for anything.
-func newHTTP(url string, o *HTTPOptions) (*HTTP, error) {
-	h := &HTTP{name: RedactURL(url), stats: new(httpStats), trace: true, doubt: make(chan struct{}, 1)}
+func newHTTP(rawURL string, o *HTTPOptions) (*HTTP, error) {
+	return newHTTPOver(systemNetwork(), rawURL, o)
+}
+
+func newHTTPOver(n *network, rawURL string, o *HTTPOptions) (*HTTP, error) {
+	h := &HTTP{name: RedactURL(rawURL), net: n, stats: new(httpStats), doubt: make(chan struct{}, 1)}
 	if o != nil {
 		h.opts = *o
 	}
 	h.opts.fill()
-	u, err := parseURL(url)
+	u, err := parseURL(rawURL)
 	if err != nil {
 		return nil, &HTTPError{Op: "open", URL: h.name, Off: -1, Err: err}
 	}
@@ -183,22 +192,21 @@ func (h *HTTP) makeClient() {
 	if h.opts.Client != nil {
 		c := *h.opts.Client
 		h.client = &c
-	} else {
-		t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second}
-		if d, ok := http.DefaultTransport.(*http.Transport); ok {
-			t = d.Clone()
-		}
-		t.MaxIdleConnsPerHost = 16
-		t.DialContext = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, ControlContext: refusePrivate}).DialContext
-		h.own, h.transport = t, t
-		h.client = &http.Client{Transport: t}
-	}
-	if h.opts.Wrap != nil {
-		if h.client.Transport == nil {
+		if c.Transport == nil {
 			h.client.Transport = http.DefaultTransport
 		}
+		if t, ok := h.client.Transport.(*http.Transport); ok {
+			h.proxy, h.direct = t.Proxy, true
+		}
+	} else {
+		h.own = newConnections(h.net)
+		h.conns, h.proxy, h.direct = h.own, h.own.guarded.Proxy, true
+		h.client = &http.Client{Transport: h.own}
+	}
+	if h.opts.Wrap != nil {
 		h.client.Transport = h.opts.Wrap(h.client.Transport)
 	}
+	h.client.Transport = located{h.client.Transport}
 	h.client.CheckRedirect = h.checkRedirect(h.client.CheckRedirect)
 }
 
@@ -273,6 +281,6 @@ func (h *HTTP) Close() error {
 
 func (h *HTTP) closeIdle() {
 	if h.own != nil {
-		h.own.CloseIdleConnections()
+		h.own.closeIdle()
 	}
 }

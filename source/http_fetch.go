@@ -203,7 +203,9 @@ func (h *HTTP) request(ctx context.Context, st *state, off, n int64, use func(*h
 			e.at = t
 		}
 	}()
-	req, err := http.NewRequestWithContext(h.watch(inner), http.MethodGet, t.url.String(), nil)
+	way := &route{guard: h.guard}
+	way.at.Store(t)
+	req, err := http.NewRequestWithContext(h.watch(inner, way, cancel), http.MethodGet, t.url.String(), nil)
 	if err != nil {
 		return &HTTPError{Err: errScheme} // the URL was parsed before; its error would show it
 	}
@@ -221,10 +223,14 @@ func (h *HTTP) request(ctx context.Context, st *state, off, n int64, use func(*h
 	}
 	resp, err := h.client.Do(req)
 	if err != nil {
-		if context.Cause(inner) == errSlow {
-			err = errSlow
+		if cause := context.Cause(inner); cause != nil && ctx.Err() == nil {
+			err = cause
 		}
 		return sendError(err, !h.sure.Load())
+	}
+	if cause := context.Cause(inner); errors.Is(cause, ErrRefused) {
+		_ = resp.Body.Close() // nobody looks at it
+		return sendError(cause, false)
 	}
 	timer.Stop()
 	b := &body{h: h, from: resp.Body, cancel: cancel, wait: h.opts.IdleTimeout}
@@ -237,8 +243,8 @@ func (h *HTTP) request(ctx context.Context, st *state, off, n int64, use func(*h
 		_, _ = io.CopyN(io.Discard, b, maxDrain) // for the connection's sake only
 	}
 	_ = resp.Body.Close() // what was wanted of it has been read
-	if e == nil && resp.Request != nil && resp.Request.URL.String() != t.url.String() {
-		h.follow(resp.Request)
+	if last := way.at.Load(); e == nil && last != t {
+		h.target.Store(last) // later requests go there at once
 	}
 	return e
 }

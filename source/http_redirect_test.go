@@ -83,3 +83,57 @@ func TestHTTPDeadRedirectTarget(t *testing.T) {
 		})
 	}
 }
+
+// Headers are for the place that was asked for. Only what tells no secret goes elsewhere, whether redirects or names lead there; unless all is shared.
+func TestHTTPHeadersStayWithTheirPlace(t *testing.T) {
+	n := newInternet(t, map[string]string{"example.com": "203.0.113.1", "sub.example.com": "203.0.113.2", "other.net": "203.0.113.3"})
+	const all, agent, none = "Authorization Cookie X-Api-Key User-Agent", "User-Agent", "Cookie X-Api-Key User-Agent"
+	sent := func(r *http.Request) string {
+		var names []string
+		for _, name := range strings.Fields(all) {
+			if v := r.Header.Get(name); v != "" && v != "Go-http-client/1.1" {
+				names = append(names, name)
+			}
+		}
+		return strings.Join(names, " ")
+	}
+	for _, tt := range []struct {
+		name, to string
+		share    bool
+		want     string
+	}{
+		{"itself", "http://example.com/b", false, all},
+		{"itself, by its port", "http://example.com:80/b", false, all},
+		{"a name below it", "http://sub.example.com/b", false, agent},
+		{"another port", "http://example.com:8080/b", false, agent},
+		{"another host", "http://other.net/b", false, agent},
+		{"another host, shared", "http://other.net/b", true, none},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := HTTPOptions{ShareHeader: tt.share, Header: http.Header{"Cookie": {"a=b"}, "X-Api-Key": {"c"}, "User-Agent": {"d"}}}
+			last := func(what string) {
+				t.Helper()
+				n.mu.Lock()
+				defer n.mu.Unlock()
+				if got := sent(n.seen[len(n.seen)-1]); got != tt.want {
+					t.Errorf("%s: %q were sent, want %q", what, got, tt.want)
+				}
+			}
+			h := n.open(t, "http://me:hunter2@example.com/a?to="+tt.to, "", o)
+			last("redirected")
+			if _, _, err := h.open(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			last("at once")
+			h = n.open(t, "http://me:hunter2@example.com/a", "", o)
+			if _, err := h.OpenRef(t.Context(), tt.to, RefOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			last("named")
+			if _, err := h.OpenRef(t.Context(), "a?to="+tt.to, RefOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			last("named and redirected")
+		})
+	}
+}

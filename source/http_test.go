@@ -149,6 +149,10 @@ func TestOpenHTTPRefuses(t *testing.T) {
 		{"redirect to ftp", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "ftp://127.0.0.1/x", http.StatusFound)
 		}, errRedirect, `to scheme "ftp"`},
+		{"redirect to no URL", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "http://[::1/clip.mp4?sig=s3cret")
+			w.WriteHeader(http.StatusFound)
+		}, errRedirect, "to what is no URL"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := runtime.NumGoroutine()

@@ -72,45 +72,6 @@ func RedactURL(text string) string {
 	return text
 }
 
-// checkRedirect returns what a client asks before it follows a redirect; next is asked after the source's own rules.
-func (h *HTTP) checkRedirect(next func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
-	return func(req *http.Request, via []*http.Request) error {
-		switch from := via[len(via)-1].URL; {
-		case len(via) > h.opts.MaxRedirects:
-			return fmt.Errorf("%w: more than %d", errRedirect, h.opts.MaxRedirects)
-		case !isHTTP(req.URL):
-			return fmt.Errorf("%w: to scheme %q", errRedirect, req.URL.Scheme)
-		case from.Scheme == "https" && req.URL.Scheme != "https" && !h.opts.AllowInsecure:
-			return fmt.Errorf("%w: from https to http", errRedirect)
-		}
-		if h.guard {
-			if err := h.refuseName(req.Context(), req.URL); err != nil {
-				return err
-			}
-		}
-		req.Header.Del("Referer") // its query may hold a secret of the host before
-		if next != nil {
-			if err := next(req, via); err != nil {
-				return err
-			}
-		}
-		h.stats.requests.Add(1)
-		return nil
-	}
-}
-
-// follow notes where redirects led, so that later requests go there at once.
-func (h *HTTP) follow(last *http.Request) {
-	t := &target{url: last.URL, header: last.Header.Clone()}
-	for _, name := range []string{"Range", "If-Match", "If-Unmodified-Since", "Referer"} {
-		t.header.Del(name)
-	}
-	if h.client.Jar != nil {
-		t.header.Del("Cookie") // the jar sets them anew
-	}
-	h.target.Store(t)
-}
-
 // HTTPError is a failed open or read of a file on a server.
 type HTTPError struct {
 	Op       string // "open", "read"

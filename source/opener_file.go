@@ -26,7 +26,7 @@ func (w *web) open(ctx context.Context, ref string, o RefOptions) (Source, error
 	}
 	w.mu.Lock()
 	if w.http == nil {
-		w.http = &HTTP{stats: new(httpStats)}
+		w.http = &HTTP{net: systemNetwork(), stats: new(httpStats)}
 		w.http.opts.fill()
 		w.http.makeClient()
 	}

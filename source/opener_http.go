@@ -8,15 +8,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
-	"net/netip"
 	"net/url"
 	"strings"
-	"syscall"
 )
 
 // OpenRef fetches what an http or https URL, or a reference relative to this one's, stands for: see [Opener]. It is read into memory, with
-// one request where nothing fails, by the same client and with the same headers; but credentials are sent to this server alone.
+// one request where nothing fails, by the same client; HTTPOptions.Header says which headers go where.
 func (h *HTTP) OpenRef(ctx context.Context, ref string, o RefOptions) (Source, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
@@ -58,14 +55,16 @@ func (h *HTTP) QueryParam(name string) (string, bool) {
 
 // part fetches a part of u with the client of h. from is what named it; nil is a local file.
 func (h *HTTP) part(ctx context.Context, u *url.URL, from *HTTP, o RefOptions) (Source, error) {
-	c := &HTTP{name: RedactURL(u.String()), opts: h.opts, transport: h.transport, stats: h.stats, trace: true, doubt: make(chan struct{}, 1)}
+	c := &HTTP{
+		name: RedactURL(u.String()), opts: h.opts, net: h.net, conns: h.conns, proxy: h.proxy, direct: h.direct, stats: h.stats, doubt: make(chan struct{}, 1),
+	}
 	c.opts.MaxWhole, c.opts.Expect = o.Max, nil
 	if o.RetryTime > 0 {
 		c.opts.RetryTime = min(c.opts.RetryTime, o.RetryTime)
 	}
 	header := h.opts.Header.Clone()
 	if from != nil {
-		c.guard = (from.guard || from.public.Load()) && !h.opts.AllowPrivate
+		c.guard = !h.opts.AllowPrivate && (from.guard || from.isPublic(ctx))
 		header = from.headerFor(u)
 	}
 	c.first = newTarget(u, header)
@@ -91,20 +90,6 @@ func (h *HTTP) part(ctx context.Context, u *url.URL, from *HTTP, o RefOptions) (
 		return nil, err
 	}
 	return c, nil
-}
-
-// headerFor returns the headers for another URL.
-func (h *HTTP) headerFor(u *url.URL) http.Header {
-	for _, t := range []*target{h.first, h.target.Load()} {
-		if t.url.Scheme == u.Scheme && strings.EqualFold(t.url.Host, u.Host) {
-			return t.header
-		}
-	}
-	header := h.opts.Header.Clone()
-	for _, name := range []string{"Authorization", "Cookie", "Cookie2", "Proxy-Authorization", "Www-Authenticate"} {
-		header.Del(name)
-	}
-	return header
 }
 
 // fetch reads the part into memory.
@@ -169,89 +154,4 @@ func (h *HTTP) fetchOnce(ctx context.Context, o RefOptions) *HTTPError {
 		h.state.Store(&state{etag: resp.Header.Get("ETag"), modified: resp.Header.Get("Last-Modified"), head: all.Bytes()})
 		return nil
 	})
-}
-
-// guarded marks the context of requests that must not connect to private addresses.
-type guarded struct{}
-
-// watch returns the context of a request: it notes to what kind of address the connection leads, and marks it if it must not be a private one.
-func (h *HTTP) watch(ctx context.Context) context.Context {
-	if h.guard && !h.looksUp(h.first.url) {
-		ctx = context.WithValue(ctx, guarded{}, true)
-	}
-	if !h.trace {
-		return ctx
-	}
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
-		addr, err := netip.ParseAddrPort(c.Conn.RemoteAddr().String())
-		if err != nil || !isPrivate(addr.Addr()) || h.proxied(h.first.url) {
-			h.public.Store(true)
-		}
-	}})
-}
-
-// looksUp says whether names are looked up beforehand, because the connection tells nothing or is not the source's own.
-func (h *HTTP) looksUp(u *url.URL) bool { return h.transport == nil || h.proxied(u) }
-
-func (h *HTTP) proxied(u *url.URL) bool {
-	if h.transport == nil || h.transport.Proxy == nil {
-		return false
-	}
-	p, err := h.transport.Proxy(&http.Request{URL: u, Header: http.Header{}})
-	return err != nil || p != nil
-}
-
-// refuseName returns an error for a URL whose host is at a private address.
-func (h *HTTP) refuseName(ctx context.Context, u *url.URL) error {
-	host := u.Hostname()
-	if addr, err := netip.ParseAddr(host); err == nil {
-		if isPrivate(addr) {
-			return fmt.Errorf("private address %s named by a file at a public one: %w", host, ErrRefused)
-		}
-		return nil
-	}
-	if name := strings.ToLower(strings.TrimSuffix(host, ".")); name == "localhost" || strings.HasSuffix(name, ".localhost") {
-		return fmt.Errorf("%s named by a file at a public address: %w", name, ErrRefused)
-	}
-	if !h.looksUp(u) {
-		return nil // the connection is checked
-	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil // the request will tell; behind a proxy names may be known there alone
-	}
-	for _, addr := range addrs {
-		if isPrivate(addr) {
-			return fmt.Errorf("%s, at a private address, named by a file at a public one: %w", host, ErrRefused)
-		}
-	}
-	return nil
-}
-
-// refusePrivate keeps guarded requests from connecting to private addresses.
-func refusePrivate(ctx context.Context, _, address string, _ syscall.RawConn) error {
-	if ctx.Value(guarded{}) == nil {
-		return nil
-	}
-	addr, err := netip.ParseAddrPort(address)
-	if err != nil || isPrivate(addr.Addr()) {
-		return fmt.Errorf("private address %s named by a file at a public one: %w", address, ErrRefused)
-	}
-	return nil
-}
-
-var (
-	shared = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
-	nat64  = netip.MustParsePrefix("64:ff9b::/96")  // RFC 6052: an IPv4 address is in the last four bytes
-	thisv4 = netip.MustParsePrefix("0.0.0.0/8")     // RFC 1122, 3.2.1.3
-)
-
-// isPrivate says whether an address is one that not everybody on the Internet could reach.
-func isPrivate(a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
-	if nat64.Contains(a) {
-		b := a.As16()
-		a = netip.AddrFrom4([4]byte(b[12:]))
-	}
-	return !a.IsGlobalUnicast() || a.IsPrivate() || shared.Contains(a) || thisv4.Contains(a)
 }

@@ -146,7 +146,7 @@ func TestServersOpenNothingButHTTP(t *testing.T) {
 	defer web.Close()
 	defer other.Close()
 	defer secure.Close()
-	o := &source.HTTPOptions{Client: secure.Client(), Header: http.Header{"Authorization": {"secret"}, "X-Kind": {"test"}}}
+	o := &source.HTTPOptions{Client: secure.Client(), Header: http.Header{"Authorization": {"secret"}, "X-Kind": {"test"}, "User-Agent": {"test"}}}
 	h, err := source.OpenHTTP(t.Context(), web.URL+"/list?a=1&b=2&a=3", o)
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestServersOpenNothingButHTTP(t *testing.T) {
 	if got := text(t, part); got != "2345" || seen.Get("Authorization") != "secret" {
 		t.Errorf("the part is %q, credentials %q", got, seen.Get("Authorization"))
 	}
-	if _, err := h.OpenRef(t.Context(), other.URL+"/b", source.RefOptions{}); err != nil || seen.Get("Authorization") != "" || seen.Get("X-Kind") != "test" {
+	if _, err := h.OpenRef(t.Context(), other.URL+"/b", source.RefOptions{}); err != nil || seen.Get("Authorization") != "" || seen.Get("X-Kind") != "" || seen.Get("User-Agent") != "test" {
 		t.Errorf("another host was sent %v, error %v", seen, err)
 	}
 	https, err := h.OpenRef(t.Context(), secure.URL+"/b", source.RefOptions{})
