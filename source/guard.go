@@ -183,18 +183,38 @@ func refused(address string) error {
 	return fmt.Errorf("private address %s named by a file at a public one: %w", address, ErrRefused)
 }
 
-var (
-	shared = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
-	nat64  = netip.MustParsePrefix("64:ff9b::/96")  // RFC 6052: an IPv4 address is in the last four bytes
-	thisv4 = netip.MustParsePrefix("0.0.0.0/8")     // RFC 1122, 3.2.1.3
-)
+// special are addresses that are no host's on the Internet, beyond those that netip knows.
+var special = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),     // RFC 1122, 3.2.1.3
+	netip.MustParsePrefix("100.64.0.0/10"), // RFC 6598
+	netip.MustParsePrefix("192.0.0.0/24"),  // RFC 6890
+	netip.MustParsePrefix("198.18.0.0/15"), // RFC 2544
+	netip.MustParsePrefix("240.0.0.0/4"),   // RFC 1112, 4
+	netip.MustParsePrefix("fec0::/10"),     // RFC 3879
+}
+
+// carrying are the IPv6 addresses that stand for an IPv4 address, and at which byte of them it is.
+var carrying = []struct {
+	prefix netip.Prefix
+	at     int
+}{
+	{netip.MustParsePrefix("::/96"), 12},          // RFC 4291, 2.5.5.1
+	{netip.MustParsePrefix("64:ff9b::/96"), 12},   // RFC 6052
+	{netip.MustParsePrefix("64:ff9b:1::/48"), 12}, // RFC 8215, with prefixes of 96 bits
+	{netip.MustParsePrefix("2002::/16"), 2},       // RFC 3056
+}
 
 // isPrivate says whether an address is one that not everybody on the Internet could reach.
 func isPrivate(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
-	if nat64.Contains(a) {
-		b := a.As16()
-		a = netip.AddrFrom4([4]byte(b[12:]))
+	if !a.IsGlobalUnicast() || a.IsPrivate() {
+		return true
 	}
-	return !a.IsGlobalUnicast() || a.IsPrivate() || shared.Contains(a) || thisv4.Contains(a)
+	for _, c := range carrying {
+		if c.prefix.Contains(a) {
+			b := a.As16()
+			return isPrivate(netip.AddrFrom4([4]byte(b[c.at:])))
+		}
+	}
+	return slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(a) })
 }

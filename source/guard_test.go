@@ -263,6 +263,9 @@ func TestPublicWithTheCallersClient(t *testing.T) {
 
 func TestIsPrivate(t *testing.T) {
 	for text, want := range map[string]bool{
+		"198.17.255.255": false, "198.20.0.1": false, "192.0.1.1": false, "2002:808:808::1": false, "64:ff9b:1::808:808": false, "::808:808": false,
+		"::127.0.0.1": true, "::10.0.0.1": true, "fec0::1": true, "2002:a00:1::1": true, "2002:7f00:1::": true, "64:ff9b:1::10.0.0.1": true,
+		"198.18.0.1": true, "198.19.255.255": true, "192.0.0.1": true, "240.0.0.1": true, "64:ff9b::198.18.0.1": true,
 		"8.8.8.8": false, "2606:4700::1111": false, "172.32.0.1": false, "64:ff9b::808:808": false,
 		"127.0.0.1": true, "10.0.0.1": true, "172.16.0.1": true, "192.168.1.1": true, "169.254.169.254": true, "100.64.0.1": true,
 		"0.0.0.0": true, "0.1.2.3": true, "224.0.0.1": true, "255.255.255.255": true, "::1": true, "::": true, "fe80::1": true,
