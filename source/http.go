@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -99,8 +100,9 @@ type HTTP struct {
 	target atomic.Pointer[target] // where it led
 
 	size   int64
+	mu     sync.Mutex            // held while one of the next two changes
 	state  atomic.Pointer[state] // the one that is read
-	sure   atomic.Bool           // a response was of this state
+	sure   atomic.Bool           // a response was of this state, which stays then
 	doubt  chan struct{}         // holds a token while the state that was expected is looked into
 	closed atomic.Bool
 
@@ -236,20 +238,11 @@ func (h *HTTP) ReadAtContext(ctx context.Context, p []byte, off int64) (int, err
 	if short {
 		p = p[:h.size-off]
 	}
-	n := 0
-	if head := h.state.Load().head; off < int64(len(head)) {
-		n = copy(p, head[off:])
+	n, err := h.read(ctx, p, off)
+	if err == nil && short {
+		err = io.EOF
 	}
-	if n < len(p) {
-		k, err := h.read(ctx, p[n:], off+int64(n))
-		if n += k; err != nil {
-			return n, err
-		}
-	}
-	if short {
-		return n, io.EOF
-	}
-	return n, nil
+	return n, err
 }
 
 // Size returns the size in bytes at the time of opening.

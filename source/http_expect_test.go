@@ -87,3 +87,105 @@ func TestHTTPExpectedOnce(t *testing.T) {
 		t.Errorf("ReadFull = %v, want ErrChanged", err)
 	}
 }
+
+// A file that is known opens where the server has no ranges too: it is kept, if it is small, and else told from a server that is away.
+func TestHTTPExpectedWithoutRanges(t *testing.T) {
+	data := noise(200_000)
+	other := noise(200_001)[:200_000]
+	for _, tt := range []struct {
+		name     string
+		expect   *Expect
+		served   []byte
+		most     int64
+		requests int64
+		err      error
+	}{
+		{"the same", expectOf(data, `"one"`), data, 0, 2, nil},
+		{"a copy", expectOf(data, `"two"`), data, 0, 2, nil},
+		{"another file", expectOf(data, `"two"`), other, 0, 2, ErrChanged},
+		{"too large", expectOf(data, `"one"`), data, 100_000, 2, ErrNoRanges},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serve(t, nil, func(w http.ResponseWriter, r *http.Request, _ int64) bool {
+				unranged(etag(tt.served, `"one"`))(w, r)
+				return true
+			})
+			o := hasty()
+			o.Expect, o.MaxWhole = tt.expect, tt.most
+			h := openHTTP(t, s.URL, o)
+			p := make([]byte, 1000)
+			if err := ReadFull(t.Context(), h, p, 150_000); !errors.Is(err, tt.err) || err == nil && string(p) != string(data[150_000:151_000]) {
+				t.Errorf("ReadFull = %v, want %v, or wrong bytes", err, tt.err)
+			}
+			if got := s.requests.Load(); got != tt.requests {
+				t.Errorf("%d requests, want %d", got, tt.requests)
+			}
+			if tt.err == nil {
+				wantBytes(t, h, data, 0, 200_000)
+			}
+		})
+	}
+}
+
+// A copy is told by its first 64 KiB, in however many pieces they come.
+func TestHTTPExpectedInPieces(t *testing.T) {
+	data := noise(200_000)
+	other := append([]byte{}, data...)
+	other[60_000]++
+	for name, tt := range map[string]struct {
+		head int
+		kind int // of fault in what opens the file; -1 is none
+	}{
+		"little is asked for at first":  {1000, -1},
+		"less comes than was asked for": {0, 4},
+		"the first response breaks":     {0, 0},
+	} {
+		for _, served := range [][]byte{data, other} {
+			t.Run(name, func(t *testing.T) {
+				s := serve(t, nil, func(w http.ResponseWriter, r *http.Request, n int64) bool {
+					if n == 2 && tt.kind >= 0 {
+						hostile(w, r, served, tt.kind, r.Context())
+					} else {
+						honest(w, r, served, `"one"`)
+					}
+					return true
+				})
+				o := hasty()
+				o.Expect, o.Head = expectOf(data, `"two"`), tt.head
+				h := openHTTP(t, s.URL, o)
+				if &served[0] == &data[0] {
+					wantBytes(t, h, data, 150_000, 1000)
+				} else if err := ReadFull(t.Context(), h, make([]byte, 1000), 150_000); !errors.Is(err, ErrChanged) {
+					t.Errorf("ReadFull = %v, want ErrChanged", err)
+				}
+			})
+		}
+	}
+}
+
+// Of a response that is still on its way when a copy was taken for the file nothing is given.
+func TestHTTPExpectedOfTwoServers(t *testing.T) {
+	data := noise(200_000)
+	two := append([]byte{}, data...)
+	two[150_000]++
+	come, gate := make(chan struct{}), make(chan struct{})
+	s := serve(t, nil, func(w http.ResponseWriter, r *http.Request, n int64) bool {
+		if n == 1 {
+			close(come)
+			<-gate
+			honest(w, r, data, `"one"`)
+		} else {
+			honest(w, r, two, `"two"`)
+		}
+		return true
+	})
+	o := hasty()
+	o.Expect = expectOf(data, `"one"`)
+	h := openHTTP(t, s.URL, o)
+	var wg sync.WaitGroup
+	wg.Go(func() { wantBytes(t, h, two, 150_000, 10) })
+	<-come
+	wantBytes(t, h, two, 100_000, 1000)
+	close(gate)
+	wg.Wait()
+}

@@ -102,17 +102,35 @@ func (h *HTTP) acceptWhole(resp *http.Response, body *body, st *state) (int64, *
 
 // read fills p with the bytes at off, all of which exist.
 func (h *HTTP) read(ctx context.Context, p []byte, off int64) (int, error) {
+	for {
+		st := h.state.Load()
+		n, err := h.readState(ctx, st, p, off)
+		switch {
+		case n > 0 && !h.believe(st): // it was of another state than what others read meanwhile
+			continue
+		case n > 0 || err == nil:
+			return n, err
+		}
+		if again, err := h.lookInto(ctx, st, err); !again {
+			return 0, err
+		}
+	}
+}
+
+// readState fills p with the bytes at off of a state.
+func (h *HTTP) readState(ctx context.Context, st *state, p []byte, off int64) (int, error) {
 	r := h.retrier()
 	n := 0
+	if off < int64(len(st.head)) {
+		n = copy(p, st.head[off:])
+	}
 	for n < len(p) {
 		got := 0
-		st := h.state.Load()
 		e := h.request(ctx, st, off+int64(n), int64(len(p)-n), func(resp *http.Response, body *body) *HTTPError {
 			want, e := h.check(st, resp, off+int64(n), int64(len(p)-n))
 			if e != nil {
 				return e
 			}
-			h.sure.Store(true)
 			k, err := io.ReadFull(body, p[n:n+int(want)])
 			if got = k; err != nil {
 				return broken(resp, err)
@@ -127,12 +145,8 @@ func (h *HTTP) read(ctx context.Context, p []byte, off int64) (int, error) {
 			continue
 		}
 		e.Op, e.URL, e.Off, e.Len = "read", h.name, off, int64(len(p))
-		if errors.Is(e.Err, ErrChanged) && n == 0 {
-			if same, err := h.lookInto(ctx, st); err != nil {
-				return 0, err
-			} else if same {
-				continue
-			}
+		if errors.Is(e.Err, ErrNoRanges) {
+			e.retry = n > 0 || h.sure.Load() // else it may never have served any
 		}
 		if err := r.again(ctx, e, got); err != nil {
 			return n, err
