@@ -73,6 +73,9 @@ type VideoOptions struct {
 	// Frames made from damaged packets are never kept, and Frames neither looks for them nor keeps any.
 	CacheBytes int64
 
+	// Spool lets Open put a file of more than 16 MiB, whose server sends whole files only, into a temporary file. Otherwise that is
+	// container.ErrNotSeekable: see source.HTTPOptions.Spool.
+	Spool bool
 	// Index is a stored index of the source, made by seek.Table.AppendIndex. With it nothing of the container is read, and Track,
 	// when not zero, must be the one that was indexed. A source that has changed since gives seek.ErrMismatch.
 	Index *seek.StoredIndex
@@ -133,7 +136,7 @@ func Open(ctx context.Context, name string, o *VideoOptions) (*VideoDecoder, err
 func openURL(ctx context.Context, url string, o *VideoOptions) (*VideoDecoder, error) {
 	var opts source.RemoteOptions
 	if o != nil {
-		opts.HTTP.Expect = o.Index.Expect()
+		opts.HTTP.Expect, opts.HTTP.Spool = o.Index.Expect(), o.Spool
 	}
 	r, err := source.OpenURL(ctx, url, &opts)
 	if errors.Is(err, source.ErrScheme) {

@@ -15,9 +15,15 @@ import (
 var (
 	// ErrChanged: the bytes are not those that were opened, or that an index was made of.
 	ErrChanged = errors.New("not the same source")
-	// ErrNoRanges: the server sends whole files only, and this one is too large to be kept in memory.
-	ErrNoRanges = errors.New("the server does not serve byte ranges")
+	// ErrNoRanges: the server sends whole files only, and this one is too large to be kept in memory. It is an ErrNotSeekable:
+	// OpenBody reads such a file as a stream, HTTPOptions.Spool makes it one that can be read anywhere.
+	ErrNoRanges error = noRanges{}
 )
+
+type noRanges struct{}
+
+func (noRanges) Error() string        { return "the server does not serve byte ranges" }
+func (noRanges) Is(target error) bool { return target == ErrNotSeekable }
 
 // HTTPOptions say how to read from a server. The zero value is the default, and so is nil.
 type HTTPOptions struct {
@@ -41,6 +47,8 @@ type HTTPOptions struct {
 	// MaxWhole is the largest file, in bytes, that is kept in memory when the server ignores ranges.
 	// Zero means 16 MiB; negative means none.
 	MaxWhole int64
+	// Spool puts a larger one, of up to 64 GiB, into a temporary file that is gone after Close.
+	Spool bool
 	// MaxRedirects is how many redirects a request follows. Zero means 10; negative means none.
 	MaxRedirects int
 
@@ -121,6 +129,15 @@ type httpStats struct{ requests, bytes, retries, waited atomic.Int64 }
 type state struct {
 	etag, modified string
 	head           []byte // the first bytes
+	spool          *spool // all bytes; nil where they are on the server
+}
+
+// close removes the temporary file.
+func (s *state) close() error {
+	if s == nil || s.spool == nil {
+		return nil
+	}
+	return s.spool.close()
 }
 
 // OpenHTTP opens the file at an http or https URL with one request, for its first bytes, or with none: see HTTPOptions.Expect. A name
@@ -264,12 +281,16 @@ func (h *HTTP) Stats() HTTPStats {
 	}
 }
 
-// Close closes the connections of the source's own client once their responses are read. Later reads fail with fs.ErrClosed;
-// Size, Version and Stats still answer.
+// Close closes the connections of the source's own client once their responses are read, and removes the temporary file. Later reads fail with
+// fs.ErrClosed; Size, Version and Stats still answer.
 func (h *HTTP) Close() error {
-	h.closed.Store(true)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed.Swap(true) {
+		return nil
+	}
 	h.closeIdle()
-	return nil
+	return h.state.Load().close()
 }
 
 func (h *HTTP) closeIdle() {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 )
 
 // headSum is how many bytes Expect.Head is of.
@@ -48,20 +49,34 @@ func (h *HTTP) lookInto(ctx context.Context, st *state, cause error) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	if same, err := h.expected(ctx, size, now); err != nil {
-		return false, err
-	} else if !same {
-		err := fmt.Errorf("it is not the file that was expected: %w", ErrChanged)
-		return false, &HTTPError{Op: "read", URL: h.name, Off: -1, Err: err}
+	same, err := h.expected(ctx, size, now)
+	if err == nil && !same {
+		err = fmt.Errorf("it is not the file that was expected: %w", ErrChanged)
+		err = &HTTPError{Op: "read", URL: h.name, Off: -1, Err: err}
 	}
+	if err == nil {
+		err = h.replace(now, cause)
+	}
+	if err != nil {
+		_ = now.close() // the first error is the one to report
+		return false, err
+	}
+	return true, nil
+}
+
+// replace makes now the state that is read, unless a response was of the old one all the same: then cause is the error.
+func (h *HTTP) replace(now *state, cause error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.sure.Load() { // a response was of the old state all the same
-		return false, cause
+	switch {
+	case h.sure.Load():
+		return cause
+	case h.closed.Load():
+		return &HTTPError{Op: "read", URL: h.name, Off: -1, Err: fs.ErrClosed}
 	}
 	h.state.Store(now)
 	h.sure.Store(true)
-	return true, nil
+	return nil
 }
 
 // expected says whether a state is of the file that was expected, or of a copy.

@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io/fs"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 )
@@ -188,4 +190,48 @@ func TestHTTPExpectedOfTwoServers(t *testing.T) {
 	wantBytes(t, h, two, 100_000, 1000)
 	close(gate)
 	wg.Wait()
+}
+
+// A file that is too large to be kept is put into a temporary one, also where it was known and opening asked for nothing.
+func TestHTTPSpools(t *testing.T) {
+	data := noise(200_000)
+	for name, expect := range map[string]*Expect{"opened": nil, "known": expectOf(data, `"one"`), "known as another": expectOf(noise(200_001)[:200_000], `"two"`)} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			t.Setenv("TMPDIR", dir)
+			broken := true
+			s := serve(t, nil, func(w http.ResponseWriter, r *http.Request, _ int64) bool {
+				if r.Header.Get("If-Match") == "" && broken { // at first it ends early
+					broken = false
+					w.Header().Set("Content-Length", "200000")
+					_, _ = w.Write(data[:150_000])
+					return true
+				}
+				unranged(etag(data, `"one"`))(w, r)
+				return true
+			})
+			o := hasty()
+			o.Expect, o.MaxWhole, o.Spool = expect, 100_000, true
+			h := openHTTP(t, s.URL, o)
+			p := make([]byte, 1000)
+			err := ReadFull(t.Context(), h, p, 150_000)
+			if name == "known as another" {
+				if !errors.Is(err, ErrChanged) {
+					t.Errorf("ReadFull = %v, want ErrChanged", err)
+				}
+			} else {
+				wantBytes(t, h, data, 150_000, 1000)
+				wantBytes(t, h, data, 0, 200_000)
+			}
+			if err := h.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := h.ReadAt(p, 0); !errors.Is(err, fs.ErrClosed) {
+				t.Errorf("after Close: %v", err)
+			}
+			if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+				t.Errorf("%v are left: %v", left, err)
+			}
+		})
+	}
 }

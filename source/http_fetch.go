@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -82,24 +81,6 @@ func (h *HTTP) accept(ctx context.Context, resp *http.Response, body *body, st *
 	return size, nil
 }
 
-// acceptWhole takes a response that holds the whole file.
-func (h *HTTP) acceptWhole(resp *http.Response, body *body, st *state) (int64, *HTTPError) {
-	limit := h.opts.MaxWhole
-	if resp.ContentLength > limit {
-		return 0, &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and the file has %d bytes, of which %d are kept in memory: spool it, or read it as a stream", ErrNoRanges, resp.ContentLength, limit)}
-	}
-	var all bytes.Buffer
-	_, err := io.Copy(&all, io.LimitReader(body, limit+1))
-	switch {
-	case err != nil:
-		return 0, broken(resp, err)
-	case int64(all.Len()) > limit:
-		return 0, &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and the file has more than %d bytes, which are kept in memory: spool it, or read it as a stream", ErrNoRanges, limit)}
-	}
-	st.head = all.Bytes()
-	return int64(all.Len()), nil
-}
-
 // read fills p with the bytes at off, all of which exist.
 func (h *HTTP) read(ctx context.Context, p []byte, off int64) (int, error) {
 	for {
@@ -123,6 +104,13 @@ func (h *HTTP) readState(ctx context.Context, st *state, p []byte, off int64) (i
 	n := 0
 	if off < int64(len(st.head)) {
 		n = copy(p, st.head[off:])
+	}
+	if st.spool != nil && n < len(p) {
+		k, err := st.spool.read(p[n:], off+int64(n))
+		if err != nil {
+			err = &HTTPError{Op: "read", URL: h.name, Off: off, Len: int64(len(p)), Err: err}
+		}
+		return n + k, err
 	}
 	for n < len(p) {
 		got := 0

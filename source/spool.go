@@ -17,6 +17,9 @@ type spool struct {
 	most int64
 }
 
+// maxSpool is how many bytes a temporary file may have, unless told otherwise.
+const maxSpool = 64 << 30
+
 func newSpool(dir string, most int64) (*spool, error) {
 	f, err := os.CreateTemp(dir, "sprocket-*.spool")
 	if err != nil {

@@ -80,7 +80,7 @@ func NewStream(r io.Reader, o *StreamOptions) (*Stream, error) {
 		s.kept = &window{keep: opts.Window}
 		return s, nil
 	}
-	orDefault(&opts.MaxSpool, 64<<30)
+	orDefault(&opts.MaxSpool, maxSpool)
 	f, err := newSpool(opts.Dir, opts.MaxSpool)
 	if err != nil {
 		return nil, err

@@ -45,16 +45,7 @@ func openKnown(ctx context.Context, name string, stdin io.Reader, spool bool, in
 		if err != nil {
 			return nil, err
 		}
-		r, err := source.OpenURL(ctx, url, &source.RemoteOptions{HTTP: source.HTTPOptions{Expect: index.Expect()}})
-		if spool && errors.Is(err, source.ErrNoRanges) {
-			body, err := source.OpenBody(ctx, url, nil)
-			if err != nil {
-				return nil, about(name, err)
-			}
-			in, err := spoolInput(ctx, name, body)
-			_ = body.Close() // all of it was read, or err says why not
-			return in, err
-		}
+		r, err := source.OpenURL(ctx, url, &source.RemoteOptions{HTTP: source.HTTPOptions{Expect: index.Expect(), Spool: spool}})
 		if errors.Is(err, source.ErrNoRanges) {
 			return nil, about(name, fmt.Errorf("%w (give --spool)", err))
 		}
