@@ -13,12 +13,14 @@ type Counts struct {
 
 // Counter is a source that counts what is read through it. It is safe for concurrent use.
 type Counter struct {
-	src          Source
-	reads, bytes atomic.Int64
+	src    Source
+	counts *counts // shared with what was opened by name from here
 }
 
+type counts struct{ reads, bytes atomic.Int64 }
+
 // Count returns a counting source over src.
-func Count(src Source) *Counter { return &Counter{src: src} }
+func Count(src Source) *Counter { return &Counter{src: src, counts: new(counts)} }
 
 // ReadAt reads from the source below and counts.
 func (c *Counter) ReadAt(p []byte, off int64) (int, error) {
@@ -39,8 +41,8 @@ func (c *Counter) ReadAtContext(ctx context.Context, p []byte, off int64) (int, 
 }
 
 func (c *Counter) add(n int) {
-	c.reads.Add(1)
-	c.bytes.Add(int64(max(n, 0)))
+	c.counts.reads.Add(1)
+	c.counts.bytes.Add(int64(max(n, 0)))
 }
 
 // Size returns the size of the source below.
@@ -56,5 +58,5 @@ func (c *Counter) Version() string {
 
 // Counts returns the counts so far.
 func (c *Counter) Counts() Counts {
-	return Counts{Reads: c.reads.Load(), Bytes: c.bytes.Load()}
+	return Counts{Reads: c.counts.reads.Load(), Bytes: c.counts.bytes.Load()}
 }

@@ -95,52 +95,16 @@ func (c *Counter) OpenRef(ctx context.Context, ref string, o RefOptions) (Source
 	if err != nil {
 		return nil, err
 	}
-	return &counted{c, src}, nil
+	return &counted{&Counter{src: src, counts: c.counts}}, nil
 }
 
 // QueryParam returns a parameter of the query in the URL of the source below.
 func (c *Counter) QueryParam(name string) (string, bool) { return QueryParam(c.src, name) }
 
-// counted is a source whose reads a counter counts that was made for another one.
-type counted struct {
-	c   *Counter
-	src Source
-}
+// counted is what a counter opened, and has to be closed.
+type counted struct{ *Counter }
 
-func (s *counted) ReadAt(p []byte, off int64) (int, error) {
-	n, err := s.src.ReadAt(p, off)
-	s.c.add(n)
-	return n, err
-}
-
-func (s *counted) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
-	cr, ok := s.src.(ContextReaderAt)
-	if !ok {
-		return s.ReadAt(p, off)
-	}
-	n, err := cr.ReadAtContext(ctx, p, off)
-	s.c.add(n)
-	return n, err
-}
-
-func (s *counted) OpenRef(ctx context.Context, ref string, o RefOptions) (Source, error) {
-	src, err := OpenRef(ctx, s.src, ref, o)
-	if err != nil {
-		return nil, err
-	}
-	return &counted{s.c, src}, nil
-}
-
-func (s *counted) Size() int64                           { return s.src.Size() }
-func (s *counted) Close() error                          { return CloseRef(s.src) }
-func (s *counted) QueryParam(name string) (string, bool) { return QueryParam(s.src, name) }
-
-func (s *counted) Version() string {
-	if v, ok := s.src.(Versioned); ok {
-		return v.Version()
-	}
-	return ""
-}
+func (s *counted) Close() error { return CloseRef(s.src) }
 
 // OpenRef opens what the source below names. It goes past the cache.
 func (c *Cache) OpenRef(ctx context.Context, ref string, o RefOptions) (Source, error) {
