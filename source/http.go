@@ -123,7 +123,10 @@ type HTTP struct {
 	public atomic.Bool                           // it, or one that redirects led through, is no private one
 }
 
-type httpStats struct{ requests, bytes, retries, waited atomic.Int64 }
+type httpStats struct {
+	requests, bytes, retries, waited atomic.Int64
+	met                              sync.Map // hosts that have answered
+}
 
 // state is what the server said when the file was opened. It never changes.
 type state struct {

@@ -52,16 +52,14 @@ func (h *HTTP) accept(ctx context.Context, resp *http.Response, body *body, st *
 	var size, n int64
 	switch resp.StatusCode {
 	case http.StatusPartialContent:
-		first, last, total, err := contentRange(resp)
+		have, total, e := ranged(resp, 0, int64(h.opts.Head))
 		switch {
-		case err != nil:
-			return 0, badResponse(resp, err)
-		case first != 0 || last >= int64(h.opts.Head):
-			return 0, badResponse(resp, fmt.Errorf("it has bytes %d-%d", first, last))
+		case e != nil:
+			return 0, e
 		case total < 0:
 			return 0, &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("it does not tell the size: %w", ErrNoRanges)}
 		}
-		size, n = total, last+1
+		size, n = total, have
 	case http.StatusOK:
 		return h.acceptWhole(resp, body, st)
 	case http.StatusRequestedRangeNotSatisfiable:
@@ -176,16 +174,11 @@ func (h *HTTP) check(st *state, resp *http.Response, off, n int64) (int64, *HTTP
 		}
 		return 0, badResponse(resp, ErrNoRanges)
 	}
-	first, last, total, err := contentRange(resp)
-	switch {
-	case err != nil:
-		return 0, badResponse(resp, err)
-	case total >= 0 && total != h.size:
+	have, total, e := ranged(resp, off, n)
+	if total >= 0 && total != h.size {
 		return 0, changed("%d bytes where there were %d", total, h.size)
-	case first != off || last >= off+n:
-		return 0, badResponse(resp, fmt.Errorf("it has bytes %d-%d", first, last))
 	}
-	return last - first + 1, nil
+	return have, e
 }
 
 // request asks for n bytes at off, or for all when n is 0, of a state unless that is nil, and hands the response to use, whose body is
@@ -201,8 +194,12 @@ func (h *HTTP) request(ctx context.Context, st *state, off, n int64, use func(*h
 
 	t := h.target.Load()
 	defer func() {
-		if e != nil {
-			e.at = t
+		if e == nil {
+			return
+		}
+		e.at = t
+		if ctx.Err() == nil && (errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled)) {
+			e.Err = errors.New(e.Err.Error()) // a limit of the client's, say, and not the end of the caller's context
 		}
 	}()
 	way := &route{guard: h.guard}
@@ -228,11 +225,13 @@ func (h *HTTP) request(ctx context.Context, st *state, off, n int64, use func(*h
 		if cause := context.Cause(inner); cause != nil && ctx.Err() == nil {
 			err = cause
 		}
-		return sendError(err, !h.sure.Load())
+		_, met := h.stats.met.Load(way.at.Load().url.Host)
+		return sendError(err, met)
 	}
+	h.stats.met.Store(way.at.Load().url.Host, true)
 	if cause := context.Cause(inner); errors.Is(cause, ErrRefused) {
 		_ = resp.Body.Close() // nobody looks at it
-		return sendError(cause, false)
+		return sendError(cause, true)
 	}
 	timer.Stop()
 	b := &body{h: h, from: resp.Body, cancel: cancel, wait: h.opts.IdleTimeout}
@@ -326,6 +325,18 @@ func contentRange(resp *http.Response) (first, last, total int64, err error) {
 		return bad()
 	}
 	return first, last, total, nil
+}
+
+// ranged says how many of the n bytes at off a response has that is a part, and how many bytes the file: -1 where it does not tell.
+func ranged(resp *http.Response, off, n int64) (have, total int64, e *HTTPError) {
+	first, last, total, err := contentRange(resp)
+	switch {
+	case err != nil:
+		return 0, -1, badResponse(resp, err)
+	case first != off || last >= off+n:
+		return 0, total, badResponse(resp, fmt.Errorf("it has bytes %d-%d", first, last))
+	}
+	return last - first + 1, total, nil
 }
 
 // unsatisfied returns the size that a 416 response tells.

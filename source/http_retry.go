@@ -107,8 +107,8 @@ func retryAfter(text string, now time.Time) time.Duration {
 	return 0
 }
 
-// sendError makes the error of a request that got no response.
-func sendError(err error, opening bool) *HTTPError {
+// sendError makes the error of a request that got no response. met says whether the host has answered before.
+func sendError(err error, met bool) *HTTPError {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err // the whole error shows the URL
 	}
@@ -117,7 +117,7 @@ func sendError(err error, opening bool) *HTTPError {
 	switch {
 	case errors.Is(err, errRedirect), errors.Is(err, ErrRefused), isDNS && dns.IsNotFound, isCertificate(err):
 		e.retry = false
-	case opening && errors.Is(err, syscall.ECONNREFUSED): // nobody is there, rather than away for a moment
+	case !met && errors.Is(err, syscall.ECONNREFUSED): // nobody is there, rather than away for a moment
 		e.retry = false
 	}
 	return e

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -92,13 +93,24 @@ func (h *HTTP) part(ctx context.Context, u *url.URL, from *HTTP, o RefOptions) (
 	return c, nil
 }
 
-// fetch reads the part into memory.
+// maxPiece is how many bytes are made room for before they come.
+const maxPiece = 1 << 20
+
+// fetch reads the part into memory: what the first response does not have of it is asked for as any other read.
 func (h *HTTP) fetch(ctx context.Context, o RefOptions) error {
+	if o.Len > o.Max {
+		return &HTTPError{Op: "open", URL: h.name, Off: o.Off, Len: o.Len, Err: fmt.Errorf("%w: %d bytes", ErrTooLarge, o.Len)}
+	}
 	r := h.retrier()
 	for {
-		e := h.fetchOnce(ctx, o)
+		var p *partial
+		e := h.request(ctx, nil, o.Off, o.Len, func(resp *http.Response, body *body) *HTTPError {
+			var e *HTTPError
+			p, e = acceptPart(ctx, resp, body, o)
+			return e
+		})
 		if e == nil {
-			return nil
+			return h.complete(ctx, o.Off, p)
 		}
 		e.Op, e.URL, e.Off, e.Len = "open", h.name, o.Off, o.Len
 		if err := r.again(ctx, e, 0); err != nil {
@@ -107,51 +119,85 @@ func (h *HTTP) fetch(ctx context.Context, o RefOptions) error {
 	}
 }
 
-func (h *HTTP) fetchOnce(ctx context.Context, o RefOptions) *HTTPError {
-	if o.Len > o.Max {
-		return &HTTPError{Err: fmt.Errorf("%w: %d bytes", ErrTooLarge, o.Len)}
+// partial is what has come of a part.
+type partial struct {
+	state *state
+	data  []byte
+	want  int64 // bytes of the part, as far as there are so many
+	total int64 // of the file
+}
+
+// complete reads what is missing of a part at off, which is the source then.
+func (h *HTTP) complete(ctx context.Context, off int64, p *partial) error {
+	h.size = p.total
+	for have := int64(len(p.data)); have < p.want; have = int64(len(p.data)) {
+		n := int(min(p.want-have, maxPiece))
+		p.data = slices.Grow(p.data, n)[:int(have)+n]
+		k, err := h.readState(ctx, p.state, p.data[have:], off+have)
+		p.data = p.data[:int(have)+k]
+		if err != nil {
+			return err
+		}
 	}
-	return h.request(ctx, nil, o.Off, o.Len, func(resp *http.Response, body *body) *HTTPError {
-		if e := identity(resp); e != nil {
-			return e
+	h.size = int64(len(p.data))
+	p.state.head = p.data
+	h.state.Store(p.state)
+	return nil
+}
+
+// acceptPart takes the first response for a part.
+func acceptPart(ctx context.Context, resp *http.Response, body *body, o RefOptions) (*partial, *HTTPError) {
+	if e := identity(resp); e != nil {
+		return nil, e
+	}
+	p := &partial{state: &state{etag: resp.Header.Get("ETag"), modified: resp.Header.Get("Last-Modified")}}
+	if resp.StatusCode == http.StatusPartialContent && o.Len > 0 {
+		have, total, e := ranged(resp, o.Off, o.Len)
+		if e != nil {
+			return nil, e
 		}
-		skip, want := int64(0), o.Len
-		switch {
-		case resp.StatusCode == http.StatusPartialContent && o.Len > 0:
-			first, last, _, err := contentRange(resp)
-			if err != nil || first != o.Off || last-first >= o.Len {
-				return badResponse(resp, errors.Join(err, fmt.Errorf("it has bytes %d-%d", first, last)))
-			}
-			want = last - first + 1
-		case resp.StatusCode != http.StatusOK:
-			return statusError(resp)
-		case o.Len > 0:
-			skip = o.Off // the server sends the whole
-			if skip > o.Max {
-				return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w, and %d bytes lie before those that are wanted", ErrNoRanges, skip)}
-			}
-		case resp.ContentLength > o.Max:
-			return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w: %d bytes", ErrTooLarge, resp.ContentLength)}
+		p.want, p.total = have, total
+		if total >= 0 {
+			p.want = min(o.Len, total-o.Off) // a server may send less than it has
 		}
-		if _, err := io.CopyN(io.Discard, body, skip); err != nil {
-			return broken(resp, err)
+		var err error
+		if p.data, err = readUpTo(body, have); err != nil && (len(p.data) == 0 || ctx.Err() != nil) {
+			return nil, broken(resp, err)
 		}
-		limit := o.Max + 1
-		if want > 0 {
-			limit = want
-		}
-		var all bytes.Buffer
-		n, err := io.Copy(&all, io.LimitReader(body, limit))
-		switch {
-		case err != nil:
-			return broken(resp, err)
-		case n > o.Max:
-			return &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, o.Max)}
-		case resp.StatusCode == http.StatusPartialContent && n < want:
-			return broken(resp, io.ErrUnexpectedEOF)
-		}
-		h.size = n
-		h.state.Store(&state{etag: resp.Header.Get("ETag"), modified: resp.Header.Get("Last-Modified"), head: all.Bytes()})
-		return nil
-	})
+		return p, nil
+	}
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return nil, statusError(resp)
+	case o.Off > o.Max: // the server sends the whole
+		err := fmt.Errorf("%w, and %d bytes lie before those that are wanted", ErrNoRanges, o.Off)
+		return nil, &HTTPError{Status: resp.StatusCode, Err: err}
+	case o.Len == 0 && resp.ContentLength > o.Max:
+		return nil, &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w: %d bytes", ErrTooLarge, resp.ContentLength)}
+	}
+	if _, err := io.CopyN(io.Discard, body, o.Off); err != nil {
+		return nil, broken(resp, err)
+	}
+	limit := o.Max + 1
+	if o.Len > 0 {
+		limit = o.Len
+	}
+	var err error
+	if p.data, err = readUpTo(body, limit); err != nil && err != io.EOF {
+		return nil, broken(resp, err)
+	}
+	if int64(len(p.data)) > o.Max {
+		return nil, &HTTPError{Status: resp.StatusCode, Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, o.Max)}
+	}
+	return p, nil
+}
+
+// readUpTo reads n bytes, or what there is. It makes no room for what does not come.
+func readUpTo(r io.Reader, n int64) ([]byte, error) {
+	var all bytes.Buffer
+	k, err := io.Copy(&all, io.LimitReader(r, n))
+	if err == nil && k < n {
+		err = io.EOF
+	}
+	return all.Bytes(), err
 }
