@@ -53,7 +53,7 @@ type piece struct {
 func (d *VideoDecoder) lookAhead(ctx context.Context, runs []seek.Run) *lookahead {
 	a := &lookahead{d: d, from: d.ahead, bounds: d.ahead.Ahead()}
 	a.ctx, a.cancel = context.WithCancel(ctx)
-	a.more, a.end = iter.Pull2(a.divide(runs))
+	a.more, a.end = onDemand(a.divide(runs))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.pump()

@@ -3,7 +3,6 @@ package sprocket
 import (
 	"cmp"
 	"context"
-	"iter"
 	"slices"
 	"sync"
 
@@ -89,7 +88,7 @@ func (d *VideoDecoder) decodeRuns(ctx context.Context, runs []seek.Run, px *code
 		s.ahead = d.lookAhead(ctx, runs)
 		defer s.ahead.close()
 		var stop func()
-		s.confirm, stop = iter.Pull2(seek.Confirm(ctx, awaited{d.index, d.index.Guess(), s.ahead}, runs))
+		s.confirm, stop = onDemand(seek.Confirm(ctx, awaited{d.index, d.index.Guess(), s.ahead}, runs))
 		defer stop()
 	}
 	for ctx.Err() == nil && s.more() {
