@@ -28,7 +28,8 @@ type CacheStats struct {
 	Bytes  int64 `json:"bytes"`  // they returned
 }
 
-// Cache keeps blocks of the source below, the least recently used ones no longer than its budget allows. It is safe for concurrent use.
+// Cache keeps blocks of the source below, the least recently used ones no longer than its budget allows, and those that were prefetched and not
+// read yet, up to three quarters of it, rather than others. It is safe for concurrent use.
 //
 // Missing blocks that lie side by side are read in one read, and each by one caller at a time: others that want it wait. A
 // caller that gives up fails alone; another one then reads instead.
@@ -39,9 +40,13 @@ type Cache struct {
 	budget int64
 	ahead  Ahead
 
+	account Account // of calls that fetch ahead
+
 	mu     sync.Mutex
 	blocks map[int64]*block // by number
-	recent list.List        // of *block, those in memory, most recently used first
+	recent list.List        // of *block, those in memory that were read, most recently used first
+	fresh  list.List        // of *block, those that Prefetch asked for, and that were not read since: they are kept rather than the others
+	unread int64            // bytes of fresh
 	used   int64            // bytes in memory
 	stats  CacheStats
 }
@@ -52,6 +57,7 @@ type block struct {
 	data []byte // nil on its way; it never changes
 	load *load  // nil in memory
 	elem *list.Element
+	list *list.List // that elem is in
 }
 
 // load is one read of the source below.
@@ -119,6 +125,9 @@ func (c *Cache) Prefetch(ctx context.Context, off, n int64) error {
 // Ahead returns what the options say.
 func (c *Cache) Ahead() Ahead { return c.ahead }
 
+// Account returns the account of all calls that fetch ahead.
+func (c *Cache) Account() *Account { return &c.account }
+
 // read brings n bytes at off into the cache, and into p unless that is nil. It returns how many there were.
 func (c *Cache) read(ctx context.Context, off, n int64, p []byte) (int64, error) {
 	end := off + n
@@ -156,7 +165,7 @@ func (c *Cache) get(ctx context.Context, n, last int64, hit bool) ([]byte, int64
 			break // the mutex is held
 		}
 		if b.load == nil {
-			c.recent.MoveToFront(b.elem)
+			c.use(b, hit)
 			if hit {
 				c.stats.Hits++
 			}
@@ -171,6 +180,11 @@ func (c *Cache) get(ctx context.Context, n, last int64, hit bool) ([]byte, int64
 			return nil, 0, ctx.Err()
 		}
 		if b.data != nil { // perhaps already thrown out again
+			c.mu.Lock()
+			if c.blocks[n] == b {
+				c.use(b, hit)
+			}
+			c.mu.Unlock()
 			return b.data, n * c.block, nil
 		}
 		if !l.own {
@@ -186,14 +200,14 @@ func (c *Cache) get(ctx context.Context, n, last int64, hit bool) ([]byte, int64
 	}
 	c.stats.Misses += int64(len(mine))
 	c.mu.Unlock()
-	return c.fetch(ctx, l, mine)
+	return c.fetch(ctx, l, mine, hit)
 }
 
 // fetch reads blocks that lie side by side.
-func (c *Cache) fetch(ctx context.Context, l *load, mine []*block) (data []byte, off int64, err error) {
+func (c *Cache) fetch(ctx context.Context, l *load, mine []*block, hit bool) (data []byte, off int64, err error) {
 	off = mine[0].n * c.block
 	l.err, l.own = errors.New("source: the reader panicked"), true
-	defer func() { c.settle(l, mine, data, off) }()
+	defer func() { c.settle(l, mine, data, off, hit) }()
 	data = make([]byte, min(int64(len(mine))*c.block, c.size-off))
 	k, err := ReadSome(ctx, c.src, data, off)
 	data = data[:k]
@@ -202,7 +216,7 @@ func (c *Cache) fetch(ctx context.Context, l *load, mine []*block) (data []byte,
 }
 
 // settle keeps the blocks that were read whole, forgets the others, and wakes who waits for them.
-func (c *Cache) settle(l *load, mine []*block, data []byte, off int64) {
+func (c *Cache) settle(l *load, mine []*block, data []byte, off int64, hit bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stats.Reads++
@@ -218,18 +232,61 @@ func (c *Cache) settle(l *load, mine []*block, data []byte, off int64) {
 		}
 		// Cloned: a part of one large array would keep all of it.
 		b.data, b.load = bytes.Clone(data[from:to]), nil
-		b.elem = c.recent.PushFront(b)
 		c.used += to - from
+		c.use(b, hit)
+	}
+	c.evict()
+	close(l.done)
+}
+
+// use notes that a block in memory is read, or, if hit is false, going to be. The mutex is held.
+func (c *Cache) use(b *block, hit bool) {
+	to := &c.recent
+	if !hit {
+		to = &c.fresh
+	}
+	if b.list == to {
+		to.MoveToFront(b.elem)
+		return
+	}
+	c.drop(b)
+	b.list, b.elem = to, to.PushFront(b)
+	if !hit {
+		c.unread += int64(len(b.data))
+	}
+}
+
+// drop takes a block out of its list. The mutex is held.
+func (c *Cache) drop(b *block) {
+	if b.list == nil {
+		return
+	}
+	b.list.Remove(b.elem)
+	if b.list == &c.fresh {
+		c.unread -= int64(len(b.data))
+	}
+	b.list = nil
+}
+
+// evict throws out what is too much. The mutex is held.
+func (c *Cache) evict() {
+	oldest := func(l *list.List) *block {
+		b, _ := l.Back().Value.(*block) // the lists hold nothing else
+		return b
+	}
+	for c.unread > c.budget/4*3 { // whoever asked for it may not come any more
+		c.use(oldest(&c.fresh), true)
 	}
 	for c.used > c.budget {
-		b, ok := c.recent.Remove(c.recent.Back()).(*block)
-		if !ok {
-			break // the list holds nothing else
+		from := &c.recent
+		if from.Len() == 0 {
+			from = &c.fresh
 		}
+		b := oldest(from)
+		c.drop(b)
 		c.used -= int64(len(b.data))
 		delete(c.blocks, b.n)
 	}
-	close(l.done)
 }
 
 func (c *Cache) count(n int) {

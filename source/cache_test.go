@@ -107,7 +107,7 @@ func TestCacheForgetsTheLeastRecentlyUsed(t *testing.T) {
 		t.Errorf("reads %v of blocks used lately", got)
 	}
 	wantBytes(t, c, s.data, 100, 100)
-	if got := s.took(); len(got) != 1 || c.used != 300 || len(c.blocks) != 3 || c.recent.Len() != 3 {
+	if got := s.took(); len(got) != 1 || c.used != 300 || len(c.blocks) != 3 || c.recent.Len()+c.fresh.Len() != 3 {
 		t.Errorf("reads %v, %d bytes in %d blocks", got, c.used, len(c.blocks))
 	}
 }
@@ -219,7 +219,46 @@ func TestCacheUnderLoad(t *testing.T) {
 		}
 		sum += int64(len(b.data))
 	}
-	if sum != c.used || sum > 20_000 || len(c.blocks) != c.recent.Len() {
-		t.Errorf("%d bytes in %d blocks, %d counted in %d", sum, len(c.blocks), c.used, c.recent.Len())
+	if sum != c.used || sum > 20_000 || len(c.blocks) != c.recent.Len()+c.fresh.Len() {
+		t.Errorf("%d bytes in %d blocks, %d counted in %d", sum, len(c.blocks), c.used, c.recent.Len()+c.fresh.Len())
+	}
+}
+
+// What was asked for ahead stays until it is read, whatever is read meanwhile; but not all of the cache is kept for who does not come.
+func TestCacheKeepsWhatWasNotReadYet(t *testing.T) {
+	s := &slow{data: noise(100_000)}
+	c := NewCache(s, &CacheOptions{BlockSize: 100, Budget: 4000})
+	prefetch := func(off, n int64) {
+		t.Helper()
+		if err := c.Prefetch(t.Context(), off, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	prefetch(0, 2000)
+	for off := 10_000; off < 20_000; off += 100 {
+		wantBytes(t, c, s.data, off, 100)
+	}
+	s.took()
+	wantBytes(t, c, s.data, 0, 2000)
+	if got := s.took(); got != nil {
+		t.Errorf("reads %v of what was prefetched", got)
+	}
+	for off := 20_000; off < 24_000; off += 100 {
+		wantBytes(t, c, s.data, off, 100)
+	}
+	s.took()
+	prefetch(0, 1000) // it was read, and has gone
+	prefetch(23_500, 500)
+	if got, want := s.took(), [][2]int64{{0, 1000}}; !slices.Equal(got, want) {
+		t.Errorf("reads %v, want %v", got, want)
+	}
+	if c.unread != 1500 {
+		t.Errorf("%d bytes are kept until they are read, want 1500", c.unread)
+	}
+	for off := int64(40_000); off < 60_000; off += 1000 {
+		prefetch(off, 1000)
+	}
+	if c.unread != 3000 || c.used != 4000 {
+		t.Errorf("%d bytes of %d are kept until they are read, want 3000 of 4000", c.unread, c.used)
 	}
 }
