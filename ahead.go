@@ -25,6 +25,7 @@ type lookahead struct {
 	d      *VideoDecoder
 	from   source.Prefetcher
 	bounds source.Ahead
+	share  *source.Share   // of what all calls hold: bytes of pieces on their way or there, with packets that were not read
 	ctx    context.Context // of what is on its way; ends with the call
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -36,7 +37,6 @@ type lookahead struct {
 	pieces []*piece // made so far, in the order of their packets
 	sent   int      // those before this one are there or on their way
 	flying int
-	held   int64 // bytes of pieces on their way or there, with packets that were not read
 }
 
 // piece is packets that are fetched together.
@@ -52,6 +52,7 @@ type piece struct {
 // frames, but may stop soon. The caller closes it.
 func (d *VideoDecoder) lookAhead(ctx context.Context, runs []seek.Run) *lookahead {
 	a := &lookahead{d: d, from: d.ahead, bounds: d.ahead.Ahead()}
+	a.share = d.account.Join(a.bounds.Bytes)
 	a.ctx, a.cancel = context.WithCancel(ctx)
 	a.more, a.end = onDemand(a.divide(runs))
 	a.mu.Lock()
@@ -64,6 +65,7 @@ func (d *VideoDecoder) lookAhead(ctx context.Context, runs []seek.Run) *lookahea
 func (a *lookahead) close() {
 	a.cancel()
 	a.wg.Wait()
+	defer a.share.Leave()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.end()
@@ -92,7 +94,7 @@ func (a *lookahead) divide(runs []seek.Run) iter.Seq2[*piece, error] {
 				}
 				skip := !all && a.d.unneeded(&info) && !wanted(info.N)
 				from, to := a.d.extent(&info)
-				if p != nil && (skip || p.take(from, to, a.bounds.Hole, most)) {
+				if p != nil && (skip || p.take(from, to, a.bounds.Hole, min(most, a.share.Most()))) {
 					p.last = info.N
 					p.left++
 					continue
@@ -172,7 +174,7 @@ func (a *lookahead) pump() {
 		}
 		p := a.pieces[a.sent]
 		if p.done == nil {
-			if a.held > 0 && a.held+p.end-p.off > a.bounds.Bytes {
+			if !a.share.Take(p.end - p.off) {
 				return
 			}
 			a.send(p)
@@ -181,10 +183,9 @@ func (a *lookahead) pump() {
 	}
 }
 
-// send sends for a piece. The mutex is held.
+// send sends for a piece that is counted. The mutex is held.
 func (a *lookahead) send(p *piece) {
 	p.done = make(chan struct{})
-	a.held += p.end - p.off
 	a.flying++
 	a.wg.Go(func() {
 		p.err = a.from.Prefetch(a.ctx, p.off, p.end-p.off)
@@ -237,6 +238,7 @@ func (a *lookahead) await(ctx context.Context, p *piece, share int) error {
 		return nil
 	}
 	if p.done == nil {
+		a.share.Need(p.end - p.off)
 		a.send(p)
 	}
 	a.mu.Unlock()
@@ -277,7 +279,7 @@ func (a *lookahead) reach(ctx context.Context, info *container.PacketInfo, last 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if p.left--; p.left == 0 {
-		a.held -= p.end - p.off
+		a.share.Give(p.end - p.off)
 		a.pump()
 	}
 	return nil

@@ -141,7 +141,7 @@ func (l located) part(ctx context.Context) (*part, error) {
 		return nil, err
 	}
 	p := &part{of: d, numbers: x.Numbers, VideoDecoder: &VideoDecoder{
-		opts: d.opts, src: d.src, ahead: d.ahead, demuxer: x.Demuxer, track: d.track, info: &x.Demuxer.Tracks()[d.track], index: x.Table, // with the descriptions met since
+		opts: d.opts, src: d.src, ahead: d.ahead, account: d.account, demuxer: x.Demuxer, track: d.track, info: &x.Demuxer.Tracks()[d.track], index: x.Table, // with the descriptions met since
 		backend: d.backend, pixels: d.pixels, stats: d.stats, budget: d.budget,
 	}}
 	d.mu.Lock()

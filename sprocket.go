@@ -178,6 +178,9 @@ func OpenVideo(ctx context.Context, src source.Source, o *VideoOptions) (*VideoD
 		}
 		return nil, err
 	}
+	if d.ahead != nil {
+		d.account = source.AccountOf(d.ahead)
+	}
 	d.pixels = codec.Pixels{
 		Layout: o.Layout, DType: o.DType, Channels: o.Channels,
 		Orientation: d.info.Orientation, Crop: o.Crop, Width: o.Width, Height: o.Height,

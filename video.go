@@ -23,6 +23,7 @@ type VideoDecoder struct {
 	src     *source.Counter
 	owned   io.Closer
 	remote  *source.Remote    // what Open opened for a URL, or nil
+	account *source.Account   // of what all calls fetch from ahead
 	ahead   source.Prefetcher // below src; nil where the source gains nothing from it
 	demuxer container.SeekableDemuxer
 	track   int

@@ -19,8 +19,8 @@ type Prefetcher interface {
 
 // Ahead bounds what is prefetched.
 type Ahead struct {
-	Requests int   // calls of Prefetch at once
-	Bytes    int64 // that were asked for and have not been read yet
+	Requests int   // calls of Prefetch at once, for one call
+	Bytes    int64 // that were asked for and have not been read yet, by all calls together: see Account
 	Hole     int64 // bytes between two ranges that are fetched with them, to save a call
 }
 
