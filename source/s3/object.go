@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -30,19 +31,31 @@ func (b *object) region() string { return *b.at.Load() }
 // url returns the address of the object.
 func (b *object) url() *url.URL {
 	u := &url.URL{Scheme: "https", Host: b.host()}
-	path := "/" + b.path
 	if b.endpoint != nil {
 		u.Scheme = b.endpoint.Scheme
-		path = strings.TrimSuffix(b.endpoint.Path, "/") + "/" + b.bucket + path
-	} else if strings.HasPrefix(u.Host, "s3.") {
-		path = "/" + b.bucket + path
 	}
-	u.RawPath = path
-	u.Path, _ = url.PathUnescape(path) // it was escaped here
+	u.RawPath = b.root() + "/" + b.path
+	u.Path, _ = url.PathUnescape(u.RawPath) // it was escaped here
 	return u
 }
 
-// host returns the host to ask. At Amazon the bucket is part of it, but where a certificate would not hold for that.
+// root returns what the paths of all objects of the bucket begin with.
+func (b *object) root() string {
+	switch {
+	case b.endpoint != nil:
+		return strings.TrimSuffix(b.endpoint.Path, "/") + "/" + b.bucket
+	case b.named():
+		return ""
+	}
+	return "/" + b.bucket
+}
+
+// named says whether the bucket is part of the host's name at Amazon: not where a certificate would not hold for that.
+func (b *object) named() bool {
+	return !strings.ContainsAny(b.bucket, "._") && strings.ToLower(b.bucket) == b.bucket
+}
+
+// host returns the host to ask.
 func (b *object) host() string {
 	if b.endpoint != nil {
 		return b.endpoint.Host
@@ -51,21 +64,24 @@ func (b *object) host() string {
 	if strings.HasPrefix(b.region(), "cn-") {
 		domain = "amazonaws.com.cn"
 	}
-	host := "s3." + b.region() + "." + domain
-	if strings.ContainsAny(b.bucket, "._") || strings.ToLower(b.bucket) != b.bucket {
-		return host
-	}
-	return b.bucket + "." + host
+	return b.before() + b.region() + "." + domain
 }
 
-// RoundTrip signs requests to the host of the object, and those only. A bucket of Amazon's that says it is in another region is asked
+// before returns what a host of Amazon's has before the region.
+func (b *object) before() string {
+	if b.named() {
+		return b.bucket + ".s3."
+	}
+	return "s3."
+}
+
+// RoundTrip signs requests for the bucket of the object, and those only. A bucket of Amazon's that says it is in another region is asked
 // there.
 func (b *object) RoundTrip(req *http.Request) (*http.Response, error) {
-	host := b.host()
-	if !b.mine(req.URL.Host) {
+	if !b.mine(req.URL) {
 		return b.base.RoundTrip(req)
 	}
-	resp, err := b.send(req, host)
+	resp, err := b.send(req, b.host())
 	if err != nil || b.endpoint != nil {
 		return resp, err
 	}
@@ -80,12 +96,34 @@ func (b *object) RoundTrip(req *http.Request) (*http.Response, error) {
 	return b.send(req, b.host())
 }
 
-// mine says whether a host is that of the object, now or before its region was known.
-func (b *object) mine(host string) bool {
-	if b.endpoint != nil {
-		return host == b.endpoint.Host
+// mine says whether a URL is one of the bucket, in whatever region.
+func (b *object) mine(u *url.URL) bool {
+	if u.Path != b.root() && !strings.HasPrefix(u.Path, b.root()+"/") {
+		return false
 	}
-	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
+	if b.endpoint != nil {
+		return u.Scheme == b.endpoint.Scheme && u.Host == b.endpoint.Host
+	}
+	rest, ok := strings.CutPrefix(u.Host, b.before())
+	rest = strings.TrimSuffix(rest, ".cn")
+	region, amazon := strings.CutSuffix(rest, ".amazonaws.com")
+	return ok && u.Scheme == "https" && (rest == "amazonaws.com" || amazon && isRegion(region)) // of old there was no region in it
+}
+
+// learn asks for the head of an object of Amazon's, whose answer says in which region the bucket is. Whoever reads it meets what fails here.
+func (b *object) learn(ctx context.Context) {
+	if b.endpoint != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, b.url().String(), nil)
+	if err != nil {
+		return
+	}
+	if resp, err := b.RoundTrip(req); err == nil {
+		_ = resp.Body.Close() // of a HEAD there is none
+	}
 }
 
 func isRegion(s string) bool {

@@ -80,13 +80,22 @@ func Open(ctx context.Context, name string, o *Options) (*source.Remote, error) 
 }
 
 // Presign returns an https, or http, URL by which whoever has it can read the object for a while, at most 7 days, and no longer than the
-// credentials live. Without credentials it is the object's plain address.
+// credentials live. Without credentials it is the object's plain address. Amazon is asked in which region the bucket is; a server at another
+// endpoint is asked nothing.
 func Presign(ctx context.Context, name string, o *Options, lasts time.Duration) (string, error) {
 	if o == nil {
 		o = &Options{}
 	}
 	b, err := find(ctx, name, o)
 	if err != nil {
+		return "", err
+	}
+	b.base = http.DefaultTransport
+	if c := o.Remote.HTTP.Client; c != nil && c.Transport != nil {
+		b.base = c.Transport
+	}
+	b.learn(ctx)
+	if err := ctx.Err(); err != nil {
 		return "", err
 	}
 	u := b.url()

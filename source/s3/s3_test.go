@@ -248,3 +248,107 @@ func TestRegionOfTheBucket(t *testing.T) {
 		t.Errorf("asked %q, want %q", asked, want)
 	}
 }
+
+// Requests are signed, and led to the bucket's region, for the bucket itself and nothing else.
+func TestOnlyTheBucketIsSigned(t *testing.T) {
+	environment(t, map[string]string{"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey, "AWS_REGION": "us-west-2"})
+	for _, tt := range []struct {
+		bucket, endpoint, url string
+		asked                 string // the host
+		signed                bool
+	}{
+		{"bucket", "", "https://bucket.s3.us-west-2.amazonaws.com/a", "bucket.s3.us-west-2.amazonaws.com", true},
+		{"bucket", "", "https://bucket.s3.us-east-1.amazonaws.com/a", "bucket.s3.us-west-2.amazonaws.com", true},
+		{"bucket", "", "https://bucket.s3.amazonaws.com/a", "bucket.s3.us-west-2.amazonaws.com", true},
+		{"bucket", "", "http://bucket.s3.us-west-2.amazonaws.com/a", "bucket.s3.us-west-2.amazonaws.com", false},
+		{"bucket", "", "https://other.s3.us-east-1.amazonaws.com/a", "other.s3.us-east-1.amazonaws.com", false},
+		{"bucket", "", "https://my-bucket.s3.us-east-1.amazonaws.com/a", "my-bucket.s3.us-east-1.amazonaws.com", false},
+		{"bucket", "", "https://bucket.s3.evil.com.amazonaws.com/a", "bucket.s3.evil.com.amazonaws.com", false},
+		{"bucket", "", "https://sts.amazonaws.com/a", "sts.amazonaws.com", false},
+		{"bucket", "", "https://bucket.s3.us-west-2.amazonaws.com.evil.com/a", "bucket.s3.us-west-2.amazonaws.com.evil.com", false},
+		{"mys3", "", "https://mys3.s3.us-east-1.amazonaws.com/a", "mys3.s3.us-west-2.amazonaws.com", true},
+		{"with.dots", "", "https://s3.us-east-1.amazonaws.com/with.dots/a", "s3.us-west-2.amazonaws.com", true},
+		{"with.dots", "", "https://s3.us-east-1.amazonaws.com/with.dots.too/a", "s3.us-east-1.amazonaws.com", false},
+		{"bucket", "http://store:9000/s3/", "http://store:9000/s3/bucket/b", "store:9000", true},
+		{"bucket", "http://store:9000/s3/", "http://store:9000/s3/other/b", "store:9000", false},
+		{"bucket", "http://store:9000/s3/", "http://store:9001/s3/bucket/b", "store:9001", false},
+		{"bucket", "http://store:9000/s3/", "https://bucket.s3.us-west-2.amazonaws.com/a", "bucket.s3.us-west-2.amazonaws.com", false},
+	} {
+		t.Setenv("AWS_ENDPOINT_URL", tt.endpoint)
+		b, err := find(t.Context(), "s3://"+tt.bucket+"/key", &Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.base = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if signed := r.Header.Get("Authorization") != ""; signed != tt.signed || r.URL.Host != tt.asked {
+				t.Errorf("%s of %s: %s asked, signed: %t; want %s, %t", tt.url, tt.bucket, r.URL.Host, signed, tt.asked, tt.signed)
+			}
+			return httptest.NewRecorder().Result(), nil
+		})
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, tt.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.RoundTrip(req); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// amazon is a client to which a bucket of us-west-2 turns out to be in eu-central-1, where handle answers.
+func amazon(handle http.HandlerFunc) *http.Client {
+	return &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		w := httptest.NewRecorder()
+		if r.URL.Host == "bucket.s3.us-west-2.amazonaws.com" {
+			w.Header().Set("X-Amz-Bucket-Region", "eu-central-1")
+			w.WriteHeader(http.StatusMovedPermanently)
+		} else {
+			handle(w, r)
+		}
+		resp := w.Result()
+		resp.Request = r
+		return resp, nil
+	})}
+}
+
+// What signed a request after the region had changed does not go to where a later one is redirected.
+func TestSignaturesStayAfterTheRegionChanged(t *testing.T) {
+	environment(t, map[string]string{"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey, "AWS_SESSION_TOKEN": "token", "AWS_REGION": "us-west-2"})
+	data := noise(200_000, 5)
+	elsewhere := 0
+	o := &Options{Remote: source.RemoteOptions{HTTP: source.HTTPOptions{Client: amazon(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Host == "other.example.com":
+			elsewhere++
+			for name := range r.Header {
+				if name == "Authorization" || strings.HasPrefix(name, "X-Amz-") {
+					t.Errorf("%s came to another host", name)
+				}
+			}
+		case strings.HasPrefix(r.Header.Get("Range"), "bytes=0-"):
+		default:
+			http.Redirect(w, r, "https://other.example.com/", http.StatusTemporaryRedirect)
+			return
+		}
+		http.ServeContent(w, r, "", time.Unix(1e9, 0), bytes.NewReader(data))
+	})}}}
+	wantBytes(t, open(t, "s3://bucket/key", o), data, 100_000, 1000)
+	if elsewhere != 1 {
+		t.Errorf("%d requests elsewhere, want 1", elsewhere)
+	}
+}
+
+func TestPresignKnowsTheRegion(t *testing.T) {
+	for name, keys := range map[string]string{"signed": accessKey, "anonymous": ""} {
+		environment(t, map[string]string{"AWS_REGION": "us-west-2"})
+		if keys != "" {
+			t.Setenv("AWS_ACCESS_KEY_ID", keys)
+			t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
+		}
+		o := &Options{Remote: source.RemoteOptions{HTTP: source.HTTPOptions{Client: amazon(func(http.ResponseWriter, *http.Request) {})}}}
+		u, err := Presign(t.Context(), "s3://bucket/key", o, time.Minute)
+		if err != nil || !strings.HasPrefix(u, "https://bucket.s3.eu-central-1.amazonaws.com/key") || keys != "" && !strings.Contains(u, "eu-central-1%2Fs3") {
+			t.Errorf("%s: %q, %v", name, u, err)
+		}
+	}
+}

@@ -6,8 +6,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"time"
@@ -17,24 +19,36 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// run does what the arguments say, and returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var o s3.Options
-	lasts := flag.Duration("lasts", 12*time.Hour, "for how long the URL is good, at most")
-	flag.BoolVar(&o.Anonymous, "anonymous", false, "do not sign: the object is public")
-	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: sprocket-s3 [-lasts 12h] [-anonymous] s3://bucket/key")
-		flag.PrintDefaults()
+	flags := flag.NewFlagSet("sprocket-s3", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	lasts := flags.Duration("lasts", 12*time.Hour, "for how long the URL is good, at most")
+	flags.BoolVar(&o.Anonymous, "anonymous", false, "do not sign: the object is public")
+	flags.Usage = func() {
+		fmt.Fprintln(stderr, "usage: sprocket-s3 [-lasts 12h] [-anonymous] s3://bucket/key")
+		flags.PrintDefaults()
 	}
-	flag.Parse()
-	if flag.NArg() != 1 || *lasts < time.Second || *lasts > 7*24*time.Hour {
-		flag.Usage()
-		os.Exit(2)
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
 	}
-	u, err := s3.Presign(ctx, flag.Arg(0), &o, *lasts)
+	if flags.NArg() != 1 || *lasts < time.Second || *lasts > 7*24*time.Hour {
+		flags.Usage()
+		return 2
+	}
+	u, err := s3.Presign(ctx, flags.Arg(0), &o, *lasts)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "sprocket-s3:", err)
-		stop()
-		os.Exit(1)
+		fmt.Fprintln(stderr, "sprocket-s3:", err)
+		return 1
 	}
-	fmt.Println(u)
+	fmt.Fprintln(stdout, u)
+	return 0
 }
