@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ type adversary struct {
 	random  *rand.Rand
 	current int
 	faults  int
-	seen    [8]int
+	seen    [11]int
 }
 
 // next decides on a fault: 0 is none.
@@ -39,10 +40,13 @@ func (a *adversary) next() (fault, current int) {
 	if a.random.IntN(2) == 0 {
 		return 0, a.current
 	}
-	fault = 1 + a.random.IntN(6)
-	if a.random.IntN(100) == 0 {
+	fault = 1 + a.random.IntN(8)
+	switch a.random.IntN(100) {
+	case 0:
 		a.current = 1 - a.current
-		fault = 7
+		fault = 9
+	case 1: // each costs an idle timeout
+		fault = 10
 	}
 	a.faults++
 	a.seen[fault]++
@@ -79,7 +83,15 @@ func (a *adversary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		serve(w)
 	case 6: // slow drip
 		serve(&dripping{w})
-	default: // well; with 7, of the other file
+	case 7: // no ranges, this time
+		r.Header.Del("Range")
+		serve(w)
+	case 8:
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusTooManyRequests)
+	case 10: // nothing more comes
+		serve(&stalling{w, 3000, r.Context()})
+	default: // well; with 9, of the other file
 		serve(w)
 	}
 }
@@ -115,6 +127,26 @@ func (w *breaking) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
+// stalling sends nothing more after some bytes, until nobody waits.
+type stalling struct {
+	http.ResponseWriter
+	left int
+	gone context.Context
+}
+
+func (w *stalling) Write(p []byte) (int, error) {
+	if len(p) <= w.left {
+		w.left -= len(p)
+		return w.ResponseWriter.Write(p)
+	}
+	_, _ = w.ResponseWriter.Write(p[:w.left]) // it is given up anyway
+	if f, ok := w.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+	<-w.gone.Done()
+	return w.left, w.gone.Err()
+}
+
 // Frames over a server that fails in all ways it can are those of the file that was opened, or the file has changed and that is the
 // error. Nothing hangs, and nothing is left running.
 func TestHTTPFramesUnderAThousandFaults(t *testing.T) {
@@ -122,6 +154,7 @@ func TestHTTPFramesUnderAThousandFaults(t *testing.T) {
 	var want [2][]byte
 	spread := []int{85, 5, 44, 64, 25}
 	var wantSpread [2][]byte
+	var stored [2]*seek.StoredIndex
 	for i, frames := range []string{"90", "91"} {
 		name := makeClip(t, "320x180", frames, "-c:v", "libx264", "-preset", "veryfast", "-g", "20", "-b:v", "3M", "-vf", fmt.Sprintf("hue=h=%d", 90*i))
 		var err error
@@ -138,6 +171,12 @@ func TestHTTPFramesUnderAThousandFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		want[i], wantSpread[i] = all.Bytes(), some.Bytes()
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("ETag", fmt.Sprintf(`"%d"`, i))
+			http.ServeFile(w, r, name)
+		}))
+		stored[i] = storedIndex(t, s.URL)
+		s.Close()
 	}
 	before := runtime.NumGoroutine()
 	s := httptest.NewServer(a)
@@ -148,12 +187,23 @@ func TestHTTPFramesUnderAThousandFaults(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	right, changed := 0, 0
+	right, changed, rangeless := 0, 0, 0
 	for round := 0; a.count() < most; round++ {
+		opts := &sprocket.VideoOptions{Workers: 1 + round%3}
+		if round%4 > 1 { // the index of either file: opening makes no request
+			opts.Index = stored[round%2]
+		}
 		r, err := source.OpenRemote(ctx, s.URL, &source.RemoteOptions{
-			HTTP:  source.HTTPOptions{Retries: 40, Backoff: time.Millisecond, MaxWait: 5 * time.Millisecond},
+			HTTP: source.HTTPOptions{
+				Expect: opts.Index.Expect(), Retries: 40, Backoff: time.Millisecond, MaxWait: 5 * time.Millisecond, IdleTimeout: 200 * time.Millisecond,
+				MaxWhole: -1, // or a server that has no ranges for once makes all further reads free
+			},
 			Cache: int64(256<<10) << (round % 5), // from too small for what a call needs
 		})
+		if errors.Is(err, source.ErrNoRanges) {
+			rangeless++
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,6 +216,8 @@ func TestHTTPFramesUnderAThousandFaults(t *testing.T) {
 			switch {
 			case errors.Is(err, seek.ErrMismatch):
 				changed++
+			case opts.Index != nil && errors.Is(err, source.ErrNoRanges): // the first request tells
+				rangeless++
 			case err != nil:
 				t.Fatalf("%s: %v", what, err)
 			case !bytes.Equal(got, want):
@@ -174,7 +226,7 @@ func TestHTTPFramesUnderAThousandFaults(t *testing.T) {
 				right++
 			}
 		}
-		d, err := sprocket.OpenVideo(ctx, r, &sprocket.VideoOptions{Workers: 1 + round%3})
+		d, err := sprocket.OpenVideo(ctx, r, opts)
 		if err != nil {
 			check("open", nil, nil, err)
 		} else {
@@ -204,7 +256,7 @@ func TestHTTPFramesUnderAThousandFaults(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	t.Logf("%d faults %v: %d calls went well, %d found the file changed", a.count(), a.seen[1:], right, changed)
+	t.Logf("%d faults %v: %d calls went well, %d found the file changed, %d no ranges", a.count(), a.seen[1:], right, changed, rangeless)
 	if right < 3 || changed == 0 && !testing.Short() {
 		t.Errorf("%d calls went well, %d found the file changed", right, changed)
 	}
@@ -293,6 +345,43 @@ func TestHTTPCancelWhileWaiting(t *testing.T) {
 		}
 	}
 	s.Close()
+	for range 200 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+}
+
+// Opening that waits for its first bytes, or for the movie box at the end, returns at once when it is cancelled.
+func TestHTTPCancelWhileOpening(t *testing.T) {
+	name := makeClip(t, "320x180", "120", "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-b:v", "8M")
+	before := runtime.NumGoroutine()
+	for _, well := range []int64{0, 1} {
+		var requests atomic.Int64
+		ctx, cancel := context.WithCancel(t.Context())
+		var at time.Time
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if requests.Add(1) <= well {
+				http.ServeFile(w, r, name)
+				return
+			}
+			time.Sleep(20 * time.Millisecond) // so that the caller waits
+			at = time.Now()
+			cancel()
+			<-r.Context().Done()
+		}))
+		_, err := sprocket.Open(ctx, s.URL, nil)
+		took := time.Since(at)
+		s.Close() // waits for the handlers
+		if !errors.Is(err, context.Canceled) || requests.Load() != well+1 {
+			t.Errorf("Open = %v after %d requests, want canceled after %d", err, requests.Load(), well+1)
+		}
+		if took > 100*time.Millisecond {
+			t.Errorf("Open returned after %v", took)
+		}
+	}
 	for range 200 {
 		if runtime.NumGoroutine() <= before {
 			return
