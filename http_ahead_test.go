@@ -4,9 +4,12 @@ package sprocket_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -105,5 +108,40 @@ func fetchAtOnce(t *testing.T, name string, cache int64, calls int, most, media 
 	}
 	if !bytes.Equal(bytes.Join(got, nil), want) {
 		t.Error("the frames differ from the local ones")
+	}
+}
+
+// Sound between the packets of a picture track is fetched with them, where it is no more than a hole.
+func TestHTTPReadsThroughHoles(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "clip.mp4")
+	run(t, "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", "6",
+		"-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-b:v", "1M", "-c:a", "aac", "-b:a", "128k", "-movflags", "+faststart", name)
+	s := &budget{counted: count(t, name), name: name}
+	s.infos, s.moov = packets(t, name)
+	st, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.size = st.Size()
+	for hole, requests := range map[int64]int{0: 1, -1: 2} { // the default, and none
+		r, err := source.OpenRemote(t.Context(), s.url, &source.RemoteOptions{Ahead: source.Ahead{Hole: hole}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := sprocket.OpenVideo(t.Context(), r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.take()
+		frame(t, d, 120)
+		from, to := s.run(t, d.Index(), 120)
+		n, got := s.take()
+		t.Logf("hole %d: %d requests, %d bytes of the %d from the key packet on", hole, n, got, to-from)
+		if n < requests || hole == 0 && (n != 1 || got != blocks(from, to, s.size)) {
+			t.Errorf("hole %d: %d requests of %d bytes, want %d of %d", hole, n, got, requests, blocks(from, to, s.size))
+		}
+		if err := errors.Join(d.Close(), r.Close()); err != nil {
+			t.Error(err)
+		}
 	}
 }
