@@ -114,8 +114,8 @@ func Formats() []container.Format { return []container.Format{mp4.Format, mpegts
 // source/s3 does s3. Close closes the file too.
 //
 // Over HTTP what a call needs is fetched ahead of it, up to 4 MiB in a request and 8 requests at once, and kept in a cache of 32 MiB. With
-// VideoOptions.Index, of a file that had a strong ETag, opening makes no request at all. For other options open the source with
-// source.OpenRemote and call OpenVideo.
+// VideoOptions.Index, of a file that had a strong ETag, opening makes no request at all. A server without byte ranges sends the whole file: see
+// VideoOptions.Spool. For other options open the source with source.OpenRemote and call OpenVideo.
 func Open(ctx context.Context, name string, o *VideoOptions) (*VideoDecoder, error) {
 	if scheme := source.SchemeOf(name); scheme != "" {
 		return openURL(ctx, name, o)
