@@ -83,8 +83,10 @@ func (c *counted) come(ctx context.Context) {
 		time.AfterFunc(100*time.Millisecond, func() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			close(gate)
-			c.gate = nil
+			if c.gate == gate { // or another one came when one had gone
+				close(gate)
+				c.gate = nil
+			}
 		})
 	}
 	c.mu.Unlock()
