@@ -111,7 +111,7 @@ func (d *VideoDecoder) unneeded(info *container.PacketInfo) bool {
 
 // disposable says whether the packet's own bytes say that no other packet needs it.
 func (d *VideoDecoder) disposable(p *container.Packet) bool {
-	if p.Description >= len(d.info.Descriptions) {
+	if p.Description >= len(d.info.Descriptions) || d.info.Descriptions[p.Description].Encryption.Scheme != "" {
 		return false
 	}
 	return bitstream.Disposable(&d.info.Descriptions[p.Description], p.Data) == container.Unneeded

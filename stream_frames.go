@@ -165,7 +165,7 @@ func (s *VideoStream) prepare(ctx context.Context, description int) error {
 		_ = w.dec.Close() // flushed: nothing can be lost
 		w.dec = nil
 	}
-	dec, err := s.backend.OpenVideo(ctx, &s.info, &codec.VideoOptions{Threads: s.opts.Threads, Description: description, ReorderDepth: told})
+	dec, err := openVideo(ctx, s.backend, &s.info, &codec.VideoOptions{Threads: s.opts.Threads, Description: description, ReorderDepth: told})
 	if err != nil {
 		return err
 	}

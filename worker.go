@@ -171,7 +171,7 @@ func (d *VideoDecoder) forget() {
 
 func (d *VideoDecoder) openDecoder(ctx context.Context, description, threads int) (codec.VideoDecoder, error) {
 	d.stats.opened.Add(1)
-	return d.backend.OpenVideo(ctx, d.info, &codec.VideoOptions{
+	return openVideo(ctx, d.backend, d.info, &codec.VideoOptions{
 		Threads: threads, Description: description, ReorderDepth: d.index.ReorderDepth(),
 	})
 }

@@ -168,7 +168,7 @@ type VideoOptions struct {
 type Backend interface {
 	// Name returns the backend's short name, "ffmpeg".
 	Name() string
-	// Supports returns nil when the backend can decode the track here and now.
+	// Supports returns nil when the backend can decode the track here and now, or some of its sample descriptions: OpenVideo refuses the others.
 	// The error wraps container.ErrUnsupported, or ErrUnavailable where the machine lacks what is needed.
 	Supports(t *container.Track) error
 	// OpenVideo opens a decoder for the packets of a video track.

@@ -24,7 +24,7 @@ var (
 // Name returns "ffmpeg".
 func (Backend) Name() string { return backendName }
 
-// Supports says whether libavcodec, as it is installed, has a software decoder for the track.
+// Supports says whether libavcodec, as it is installed, has a software decoder for the track, or for a part of it: one of its sample descriptions.
 func (Backend) Supports(t *container.Track) error {
 	if err := available(); err != nil {
 		return err
@@ -32,12 +32,17 @@ func (Backend) Supports(t *container.Track) error {
 	if len(t.Descriptions) == 0 {
 		return supports(t, &t.Description)
 	}
+	var first error
 	for i := range t.Descriptions {
-		if err := supports(t, &t.Descriptions[i]); err != nil {
-			return err
+		err := supports(t, &t.Descriptions[i])
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
 		}
 	}
-	return nil
+	return first
 }
 
 func supports(t *container.Track, d *container.Description) error {
