@@ -16,6 +16,7 @@ import (
 
 	"github.com/sprocket-video/sprocket"
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/internal/testmedia"
 	"github.com/sprocket-video/sprocket/seek"
 )
 
@@ -62,10 +63,7 @@ func TestApproximateFramesOfTheCorpus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long: decodes every fragmented clip of the corpus several times")
 	}
-	dir := os.Getenv("SPROCKET_CORPUS")
-	if dir == "" {
-		t.Skip("SPROCKET_CORPUS is not set")
-	}
+	dir := testmedia.Corpus(t)
 	n := 0
 	err := filepath.WalkDir(dir, func(name string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() || !slices.Contains([]string{".mp4", ".mov", ".m4s", ".cmfv"}, strings.ToLower(filepath.Ext(name))) {

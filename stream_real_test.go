@@ -18,6 +18,7 @@ import (
 
 	"github.com/sprocket-video/sprocket"
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/internal/testmedia"
 	"github.com/sprocket-video/sprocket/source"
 )
 
@@ -165,10 +166,7 @@ func TestStreamEqualsFileOnCorpus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("decodes a good deal")
 	}
-	dir := os.Getenv("SPROCKET_CORPUS")
-	if dir == "" {
-		t.Skip("no corpus: set SPROCKET_CORPUS")
-	}
+	dir := testmedia.Corpus(t)
 	files, frames := 0, 0
 	names, err := filepath.Glob(filepath.Join(dir, "mp4/androidx/*.mp4"))
 	if err != nil {

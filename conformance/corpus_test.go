@@ -1,11 +1,11 @@
 package conformance_test
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/internal/testmedia"
 	"github.com/sprocket-video/sprocket/mp4"
 	"github.com/sprocket-video/sprocket/source"
 )
@@ -13,14 +13,7 @@ import (
 // corpus returns the folder of media made by others, or skips.
 func corpus(tb testing.TB) string {
 	tb.Helper()
-	dir := os.Getenv("SPROCKET_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "corpus")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "MANIFEST.tsv")); err != nil {
-		tb.Skip("no corpus: set SPROCKET_CORPUS")
-	}
-	return dir
+	return testmedia.Corpus(tb)
 }
 
 // open opens a file of the corpus.

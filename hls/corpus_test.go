@@ -14,15 +14,13 @@ import (
 	"time"
 
 	"github.com/sprocket-video/sprocket/hls"
+	"github.com/sprocket-video/sprocket/internal/testmedia"
 )
 
 // corpus returns the folder of media with known answers, or skips.
 func corpus(t testing.TB) string {
-	dir := os.Getenv("SPROCKET_CORPUS")
-	if dir == "" {
-		t.Skip("SPROCKET_CORPUS is not set")
-	}
-	return dir
+	t.Helper()
+	return testmedia.Corpus(t)
 }
 
 type object = map[string]any

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/hls"
+	"github.com/sprocket-video/sprocket/internal/testmedia"
 )
 
 // lines makes a playlist.
@@ -279,6 +280,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"{$a}\",IV=0x1\n#EXTINF:1,\n#EXT-X-BYTERANGE:1\nx\n"))
 	f.Add([]byte("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:5\n#EXT-X-SKIP:SKIPPED-SEGMENTS=2\n#EXT-X-PART:DURATION=1,URI=\"a\",BYTERANGE=\"1@2\"\n#EXTINF:1\ny\n"))
 	f.Add([]byte("\xef\xbb\xbf#EXTM3U\r\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"b\"\r\n#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=1x1,AUDIO=\"a\"\r\nlow"))
+	for _, b := range testmedia.Seeds(16<<10, "m3u8/*/*", "hls/*/*/*.m3u8") {
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		base := &url.URL{Scheme: "http", Host: "h", Path: "/p", RawQuery: "a=b"}
 		p, err := hls.Parse(data, &hls.ParseOptions{MaxSegments: 1000, MaxBytes: 1 << 20})

@@ -14,20 +14,14 @@ import (
 	"testing"
 
 	"github.com/sprocket-video/sprocket/container"
+	tm "github.com/sprocket-video/sprocket/internal/testmedia"
 	"github.com/sprocket-video/sprocket/source"
 )
 
 // corpus returns the directory of the corpus, or skips.
 func corpus(tb testing.TB) string {
 	tb.Helper()
-	dir := os.Getenv("SPROCKET_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "corpus")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "_ffprobe")); err != nil {
-		tb.Skip("no corpus: set SPROCKET_CORPUS")
-	}
-	return dir
+	return tm.Corpus(tb)
 }
 
 // probe is what ffprobe -show_packets -show_streams printed.

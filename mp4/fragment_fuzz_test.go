@@ -2,8 +2,6 @@ package mp4
 
 import (
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -41,20 +39,8 @@ func FuzzFragments(f *testing.F) {
 		f.Add(s, false)
 		f.Add(s, true)
 	}
-	dir := os.Getenv("SPROCKET_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "corpus")
-	}
-	for _, pattern := range []string{"mp4/*/*.m4s", "mp4/*/*frag*", "hls/*/*/*.m4s", "hls/*/*/*.mp4", "fuzz/*/*"} {
-		names, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			f.Fatal(err)
-		}
-		for _, name := range names {
-			if b, err := os.ReadFile(name); err == nil {
-				f.Add(b[:min(len(b), 8<<10)], true)
-			}
-		}
+	for _, b := range tm.Seeds(8<<20, "mp4/*/*.m4s", "mp4/*/*frag*", "hls/*/*/*.m4s", "hls/*/*/*.mp4", "fuzz/*/*") {
+		f.Add(b[:min(len(b), 8<<10)], true)
 	}
 	f.Fuzz(func(t *testing.T, file []byte, segment bool) {
 		if segment {

@@ -1,8 +1,6 @@
 package mp4
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	tm "github.com/sprocket-video/sprocket/internal/testmedia"
@@ -18,20 +16,8 @@ func FuzzOpen(f *testing.F) {
 			f.Add(file)
 		}
 	}
-	dir := os.Getenv("SPROCKET_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "corpus")
-	}
-	for _, pattern := range []string{"mp4/*/*.m*", "fuzz/*/*"} {
-		names, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			f.Fatal(err)
-		}
-		for _, name := range names {
-			if b, err := os.ReadFile(name); err == nil && len(b) < 16<<10 {
-				f.Add(b)
-			}
-		}
+	for _, b := range tm.Seeds(16<<10, "mp4/*/*.m*", "fuzz/*/*") {
+		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		_, _ = exercise(t, file, smallLimits) // it checks what it gets

@@ -321,6 +321,9 @@ func FuzzLocate(f *testing.F) {
 		file = tm.AppendFragment(file, plain(at(uint64(20*i)), 2))
 	}
 	f.Add(append(file, tm.Mfra(1, tm.RandomAccess{Moof: 600}, tm.RandomAccess{Time: 20, Moof: 700})...), int64(30))
+	for _, b := range tm.Seeds(16<<10, "mp4/*/*frag*", "mp4/*/*.m4s", "mp4/*/*sidx*", "fuzz/*/*") {
+		f.Add(b, int64(1000))
+	}
 	f.Fuzz(func(t *testing.T, file []byte, pts int64) {
 		d, err := Open(t.Context(), bytes.NewReader(file), &container.Options{Limits: smallLimits})
 		if err != nil {

@@ -2,8 +2,6 @@ package mpegts
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -17,18 +15,8 @@ func FuzzOpen(f *testing.F) {
 			f.Add(file)
 		}
 	}
-	dir := os.Getenv("SPROCKET_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "corpus")
-	}
-	names, err := filepath.Glob(filepath.Join(dir, "ts", "*", "*"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, name := range names {
-		if b, err := os.ReadFile(name); err == nil && len(b) < 32<<10 {
-			f.Add(b)
-		}
+	for _, b := range tm.Seeds(32<<10, "ts/*/*") {
+		f.Add(b)
 	}
 	f.Fuzz(exercise)
 }

@@ -8,19 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/sprocket-video/sprocket/internal/testmedia"
 )
 
 // corpusDir returns the folder of media made by others, or skips.
 func corpusDir(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv("SPROCKET_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "corpus")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "MANIFEST.tsv")); err != nil {
-		t.Skip("no corpus (SPROCKET_CORPUS)")
-	}
-	return dir
+	return testmedia.Corpus(t)
 }
 
 // ffprobePacket is a packet as ffprobe prints it.

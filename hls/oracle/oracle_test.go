@@ -16,6 +16,7 @@ import (
 	"github.com/bluenviron/gohlslib/v2/pkg/playlist"
 
 	"github.com/sprocket-video/sprocket/hls"
+	"github.com/sprocket-video/sprocket/internal/testmedia"
 )
 
 // facts are what a parser says of a playlist, a line for each variant or segment.
@@ -107,10 +108,7 @@ var explained = map[string]string{
 }
 
 func TestPlaylistsAreAsOthersReadThem(t *testing.T) {
-	dir := os.Getenv("SPROCKET_CORPUS")
-	if dir == "" {
-		t.Skip("SPROCKET_CORPUS is not set")
-	}
+	dir := testmedia.Corpus(t)
 	met := map[string]bool{}
 	compared := map[string]int{}
 	for _, root := range []string{"m3u8", "hls"} {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/internal/testmedia"
 )
 
 var (
@@ -115,6 +116,9 @@ func FuzzInspect(f *testing.F) {
 	f.Add(uint8(2), []byte(nil), []byte{0x12, 0, 0x0a, 2, 0, 0, 0x32, 1, 0x10})
 	f.Add(uint8(0), []byte(nil), []byte{0, 0, 0, 1, 9, 0x10, 0, 0, 1, 0x65, 0x88})
 	f.Add(uint8(1), []byte("0"), []byte{0, 0, 1, 0x26, 0, 0, 1}) // a cut start code is no header
+	for _, b := range testmedia.Seeds(1<<20, "annexb/*/*") {
+		f.Add(uint8(0), []byte(nil), b[:min(len(b), 2<<10)])
+	}
 	f.Fuzz(func(t *testing.T, codec uint8, config, data []byte) {
 		d := &container.Description{Codec: codecs[int(codec)%len(codecs)], Config: config}
 		whole := Inspect(d, data)

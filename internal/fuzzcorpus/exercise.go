@@ -10,6 +10,7 @@ import (
 	"github.com/sprocket-video/sprocket"
 	"github.com/sprocket-video/sprocket/container"
 	"github.com/sprocket-video/sprocket/seek"
+	"github.com/sprocket-video/sprocket/source"
 )
 
 // tally counts what was done.
@@ -73,7 +74,9 @@ func located(op string, err error) error {
 	if !errors.As(err, &e) {
 		return fmt.Errorf("%s: %q (%T) does not say where", op, err, err)
 	}
-	for _, sentinel := range []error{container.ErrFormat, container.ErrCorrupt, container.ErrUnsupported, container.ErrLimit, container.ErrNotSeekable, io.ErrUnexpectedEOF} {
+	for _, sentinel := range []error{container.ErrFormat, container.ErrCorrupt, container.ErrUnsupported, container.ErrLimit, container.ErrNotSeekable, io.ErrUnexpectedEOF,
+		source.ErrNoNames, // what a playlist names is elsewhere, and a file alone leads nowhere
+	} {
 		if errors.Is(err, sentinel) {
 			return nil
 		}

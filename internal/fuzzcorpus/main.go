@@ -28,11 +28,12 @@ import (
 
 	"github.com/sprocket-video/sprocket"
 	"github.com/sprocket-video/sprocket/container"
+	"github.com/sprocket-video/sprocket/internal/testmedia"
 )
 
 func main() {
 	child := flag.Bool("child", false, "do the trials that come in on standard input")
-	dir := flag.String("corpus", os.Getenv("SPROCKET_CORPUS"), "the folder of files to break")
+	dir := flag.String("corpus", testmedia.FindCorpus(), "the folder of files to break")
 	limit := flag.Duration("time", 3*time.Minute, "how long to go on")
 	seed := flag.Uint64("seed", uint64(time.Now().Unix()), "what the mutations are made from")
 	workers := flag.Int("workers", runtime.GOMAXPROCS(0), "child processes")

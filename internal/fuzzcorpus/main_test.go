@@ -140,10 +140,7 @@ func TestCorpusSlice(t *testing.T) {
 	if raceEnabled {
 		t.Skip("one goroutine, and the race detector's memory counts")
 	}
-	dir := os.Getenv("SPROCKET_CORPUS")
-	if dir == "" {
-		t.Skip("SPROCKET_CORPUS is not set")
-	}
+	dir := testmedia.Corpus(t)
 	names, err := find(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 )
 
 // A mutation is determined by the seed, the name of the file and its number: the same three give the same bytes.
-func source(seed uint64, name string, n int) *rand.Rand {
+func chance(seed uint64, name string, n int) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s#%d", name, n)
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
@@ -27,7 +27,7 @@ type mutator struct {
 
 // mutate returns number n of the mutations of a file, in memory of its own, and what it is. Number 0 is the file itself.
 func mutate(seed uint64, name string, n int, file []byte) ([]byte, string) {
-	m := &mutator{r: source(seed, name, n), b: slices.Clone(file)}
+	m := &mutator{r: chance(seed, name, n), b: slices.Clone(file)}
 	if n == 0 {
 		return m.b, "as it is"
 	}
