@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"sync/atomic"
 
 	"github.com/sprocket-video/sprocket/container"
@@ -136,19 +137,29 @@ func (d *Demuxer) read(ctx context.Context, track int, info container.PacketInfo
 	case info.Pos > d.size || int64(info.Size) > d.size-info.Pos:
 		return fail(fmt.Errorf("the source ends at %d: %w", d.size, io.ErrUnexpectedEOF))
 	}
-	p.Resize(info.Size)
-	if info.Size == 0 {
-		return nil
+	room := info.Size
+	if d.size == noEnd {
+		room = min(room, unproven)
 	}
-	if err := source.ReadFull(ctx, d.src, p.Data, info.Pos); err != nil {
-		p.Data = p.Data[:0]
-		return fail(err)
+	p.Resize(room)
+	for have := 0; have < info.Size; have = len(p.Data) {
+		if have > 0 {
+			n := min(info.Size-have, have)
+			p.Data = slices.Grow(p.Data, n)[:have+n]
+		}
+		if err := source.ReadFull(ctx, d.src, p.Data[have:], info.Pos+int64(have)); err != nil {
+			p.Data = p.Data[:0]
+			return fail(err)
+		}
 	}
 	return nil
 }
 
 // Ahead returns what can be told what will be read of the source.
 func (d *Demuxer) Ahead() source.Prefetcher { return source.PrefetcherOf(d.src) }
+
+// unproven is how many bytes of a packet of a stream are made room for before it has given some; then, as many again as it gave.
+const unproven = 1 << 20
 
 // rewind sets Next to the beginning.
 func (d *Demuxer) rewind() {

@@ -102,18 +102,16 @@ func presented(t *trak, l *list) (container.Ticks, bool) {
 	return container.Ticks(sum), true
 }
 
-// edited applies the edit list to a media.
-func (o *opener) edited(t *trak, mv *movie, m media) *list {
-	l := &list{track: t.number, size: o.size, media: m, start: container.NoTicks}
-	g := segmenter{l: l, m: m, n: m.len(), span: m.span(), audio: t.kind() == container.Audio, second: t.timescale, block: make([]container.PacketInfo, blockLen)}
-	g.budget = repeats*g.n + freePackets
-	l.shift = g.span.shift
+// part is the media that an edit presents.
+type part struct {
+	edit     int   // which one it is
+	move     int64 // presentation time less media time
+	from, to int64 // media times
+}
+
+// readParts reads what the edit list of a track presents. ok is false when there is none.
+func (o *opener) readParts(t *trak, mv *movie) (parts []part, ok bool) {
 	edits, ok := o.readEdits(t)
-	if !ok {
-		g.add(0, math.MinInt64, math.MaxInt64)
-		l.start = g.firstPTS()
-		return l
-	}
 	path := t.path + "/edts/elst"
 	ticks := container.Timebase{Num: 1, Den: mv.timescale}
 	own := container.Timebase{Num: 1, Den: t.timescale}
@@ -123,8 +121,8 @@ func (o *opener) edited(t *trak, mv *movie, m media) *list {
 	}
 	var before uint64 // durations of the edits so far, in the movie's timescale
 	for i, e := range edits {
-		at, ok := convert(before)
-		if before += e.duration; !ok || before < e.duration {
+		at, fits := convert(before)
+		if before += e.duration; !fits || before < e.duration {
 			o.warn(path, t.elst.off, corrupt("edit %d begins after the end of time", i))
 			break
 		}
@@ -139,16 +137,38 @@ func (o *opener) edited(t *trak, mv *movie, m media) *list {
 			o.warn(path, t.elst.off, fmt.Errorf("edit %d has rate %d/65536, taken as 1: %w", i, e.rate, container.ErrUnsupported))
 		}
 		to := int64(math.MaxInt64)
-		if d, ok := convert(e.duration); ok && (e.duration > 0 || i+1 < len(edits)) {
+		if d, fits := convert(e.duration); fits && (e.duration > 0 || i+1 < len(edits)) {
 			// A last edit of no length is one whose length was not known: it presents the rest, 8.6.6.1.
 			to = e.time + d
 		}
-		if !g.add(at-e.time, e.time, to) {
-			o.warn(path, t.elst.off, fmt.Errorf("%w: edits from %d on are not followed", container.ErrLimit, i))
+		parts = append(parts, part{i, at - e.time, e.time, to})
+	}
+	return parts, ok
+}
+
+// edited applies the edit list to a media.
+func (o *opener) edited(t *trak, mv *movie, m media) *list {
+	parts, ok := o.readParts(t, mv)
+	return o.lay(t, m, parts, ok)
+}
+
+// lay lays the parts of an edit list over a media. Where there is no edit list all of it is presented.
+func (o *opener) lay(t *trak, m media, parts []part, ok bool) *list {
+	l := &list{track: t.number, size: o.size, media: m, start: container.NoTicks}
+	g := segmenter{l: l, m: m, n: m.len(), span: m.span(), audio: t.kind() == container.Audio, second: t.timescale, block: make([]container.PacketInfo, blockLen)}
+	g.budget = repeats*g.n + freePackets
+	l.shift = g.span.shift
+	if !ok {
+		g.add(0, math.MinInt64, math.MaxInt64)
+	}
+	path := t.path + "/edts/elst"
+	for _, p := range parts {
+		if !g.add(p.move, p.from, p.to) {
+			o.warn(path, t.elst.off, fmt.Errorf("%w: edits from %d on are not followed", container.ErrLimit, p.edit))
 			break
 		}
 		if l.n > min(o.limits.Packets, repeats*g.n+freePackets) {
-			o.warn(path, t.elst.off, fmt.Errorf("%w: %d packets in %d edits", container.ErrLimit, l.n, i+1))
+			o.warn(path, t.elst.off, fmt.Errorf("%w: %d packets in %d edits", container.ErrLimit, l.n, p.edit+1))
 			l.n -= l.segs[len(l.segs)-1].length()
 			l.segs = l.segs[:len(l.segs)-1]
 			break

@@ -30,11 +30,12 @@ type fragmentTrack struct {
 type fragmenter struct {
 	o      *opener
 	tracks map[uint32]*fragmentTrack // by track_ID
-	// claims is how many more bytes the samples may have whose runs hold no bytes for each: as many as the source.
-	claims int64
-	path   string // of the fragment being read
-	beyond int64  // packets left out because the source ends before they do
-	first  int64  // the fragment that has the first of them
+	// claims is how many more bytes the samples may have whose runs hold no bytes for each: as many as the source, or as a stream has brought.
+	claims  int64
+	advance int64  // how many such samples a fragment may have all the same: the bytes of a stream are still to come
+	path    string // of the fragment being read
+	beyond  int64  // packets left out because the source ends before they do
+	first   int64  // the fragment that has the first of them
 }
 
 // readExtends reads a movie extends box, 8.8.1. fragmentDuration is 0 when it does not tell.

@@ -21,6 +21,7 @@ const (
 type opener struct {
 	src      io.ReaderAt
 	size     int64 // of src; noEnd when it is not known
+	advance  int64 // of a stream: how many more packets tables may have that hold no size for each
 	limits   container.Limits
 	warnings []error
 	dropped  bool // a warning was left out
@@ -46,6 +47,17 @@ func (o *opener) warnDropped() {
 	if o.dropped {
 		o.warnings = append(o.warnings, o.located("", -1, corrupt("further faults are not listed")))
 	}
+}
+
+// believe returns how many of n packets of size bytes are taken whose sizes are in no table: as many as the source has bytes for, but for
+// the end of one that was cut; of a stream as many as are left of a number.
+func (o *opener) believe(n, size int64) int64 {
+	if o.size != noEnd {
+		return min(n, o.size/size+1)
+	}
+	n = min(n, o.advance)
+	o.advance -= n
+	return n
 }
 
 func fail(path string, off int64, err error) error {

@@ -217,6 +217,15 @@ func (s *samples) finish() {
 	}
 }
 
+// memory returns about how many bytes the samples hold.
+func (s *samples) memory() int64 {
+	n := 1<<10 + 64*len(s.marks) + 8*len(s.keys) + len(s.deps) + 8*len(s.rolls) + 16*len(s.jumps) + 12*len(s.firsts)
+	for _, g := range []*growing{&s.sizes, &s.deltas, &s.offsets, &s.descs} {
+		n += 8*cap(g.runs) + 4*cap(g.each)
+	}
+	return int64(n)
+}
+
 // samplesMark is where a cursor is before a packet.
 type samplesMark struct {
 	i, dts, pos               int64

@@ -14,10 +14,13 @@ import (
 const (
 	// noEnd stands for the size of a source whose end is not known: nothing lies beyond it.
 	noEnd = 1 << 60
-	// maxUnbacked is how many samples a run in a stream may have that holds no bytes for each.
-	maxUnbacked = 1 << 20
-	// maxQueued is how many fragments of a track are kept while one of its packets has not come yet.
-	maxQueued = 1 << 12
+	// fragmentAdvance is how many samples the runs of a fragment may have that hold no bytes for each, and are not paid for by what came before.
+	fragmentAdvance = 1 << 20
+	// tableAdvance is how many packets the tables of a movie box may have, that hold no size for each, and as many as it has bytes. All 50 a second
+	// of a day are 4.3 million.
+	tableAdvance = 1 << 22
+	// maxQueued is how many bytes the tables of fragments may have that are kept while a packet before theirs has not come.
+	maxQueued = 16 << 20
 )
 
 var (
@@ -35,18 +38,29 @@ type Stream struct {
 	walk   *walk // what fragments are read with; nil when there are none
 	queues []*queue
 	off    int64 // of the next root box that has not been looked at; noEnd when none is looked for
+	seen   int64 // bytes that samples may be charged to: see fragmenter.claims
 	n      int   // fragments
 }
 
 // queue is the packets of a track that are known and have not been read: list after list.
 type queue struct {
 	track   int
-	lists   []*list
+	parts   []part // of the edit list
+	edited  bool   // there is one
+	lists   []queued
+	held    int64 // bytes of those, and of the one of c
+	now     int64 // bytes of the one of c
 	c       *listCursor
 	head    *container.PacketInfo // the next one; nil when more must be known first
 	n       int64                 // of the next packet
 	shift   int64                 // of decode times, the largest so far
 	reorder int
+}
+
+// queued is a list, and the bytes that its samples hold: none where it is of the movie box.
+type queued struct {
+	l     *list
+	bytes int64
 }
 
 // OpenStream reads a movie's headers from a stream: all boxes up to the movie box, and that, but not what follows it. Packets come in the
@@ -56,7 +70,9 @@ type queue struct {
 // the size of the media data is known. So does a fragmented movie whose edit list has several edits. A packet that lies further back
 // than the window reaches is an error of its own, and so is each that a stream which was cut does not have.
 //
-// Memory besides the window is that of the tables and of one fragment's headers.
+// Memory besides the window is that of the movie box's tables and of one fragment's headers; where fragments come before packets of others, that
+// of theirs too, up to 16 MiB: then a packet is read though boxes before it have not been looked at. Of packets for which the headers hold no bytes
+// there are no more than of bytes that came, and some million.
 func OpenStream(ctx context.Context, src *source.Stream, o *container.Options) (*Stream, error) {
 	var opts container.Options
 	if o != nil {
@@ -68,10 +84,11 @@ func OpenStream(ctx context.Context, src *source.Stream, o *container.Options) (
 	if err != nil {
 		return nil, err
 	}
+	op.advance = tableAdvance + int64(len(moov.body))
 	if s.d, err = op.readMovie(moov, opts.Select); err != nil {
 		return nil, err
 	}
-	if err := s.begin(op); err != nil {
+	if err := s.begin(ctx, op); err != nil {
 		return nil, err
 	}
 	if opts.Logger != nil {
@@ -147,31 +164,32 @@ func (s *Stream) header(ctx context.Context, off int64) (header, []byte, error) 
 }
 
 // begin queues the packets that the movie box tells of.
-func (s *Stream) begin(op *opener) error {
+func (s *Stream) begin(ctx context.Context, op *opener) error {
 	s.off = noEnd
 	if s.walk = s.d.walk; s.walk != nil {
 		s.off = op.after
-		s.walk.f.o = s.o
+		s.walk.f.o, s.walk.f.claims = s.o, 0
 		s.d.walk = nil
 	}
 	for i, used := range s.d.inUse {
 		if !used {
 			continue
 		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		q := &queue{track: i}
 		s.queues = append(s.queues, q)
 		if s.walk == nil {
-			q.add(s.d.state.Load().lists[i])
+			q.add(s.d.state.Load().lists[i], 0)
 			continue
 		}
 		t := s.walk.traks[i]
-		edits, _ := (&opener{limits: op.limits}).readEdits(t) // what is wrong with it is told later
-		shown := slices.DeleteFunc(edits, func(e edit) bool { return e.time < 0 })
-		if len(shown) > 1 {
-			return fail(t.path+"/edts/elst", t.elst.off, fmt.Errorf("%d edits of a fragmented movie: spool the stream: %w", len(shown), container.ErrNotSeekable))
+		if q.parts, q.edited = s.o.readParts(t, s.walk.movie); len(q.parts) > 1 {
+			return fail(t.path+"/edts/elst", t.elst.off, fmt.Errorf("%d edits of a fragmented movie: spool the stream: %w", len(q.parts), container.ErrNotSeekable))
 		}
 		if tb := s.walk.tables[i]; tb != nil {
-			q.add(op.edited(t, s.walk.movie, tb))
+			q.add(s.o.lay(t, tb, q.parts, q.edited), 0)
 		}
 	}
 	return nil
@@ -210,7 +228,7 @@ func (s *Stream) Next(ctx context.Context, p *container.Packet) error {
 		switch {
 		case q == nil && s.off == noEnd:
 			return io.EOF
-		case q != nil && (q.head.Pos < s.off || s.off == noEnd || len(q.lists) > maxQueued):
+		case q != nil && (q.head.Pos < s.off || s.off == noEnd || s.held() > maxQueued):
 			return s.take(ctx, q, p)
 		}
 		if err := s.step(ctx); err != nil {
@@ -228,6 +246,14 @@ func (s *Stream) first() *queue {
 		}
 	}
 	return first
+}
+
+// held returns how many bytes the tables of fragments hold whose packets have not all come.
+func (s *Stream) held() (bytes int64) {
+	for _, q := range s.queues {
+		bytes += q.held
+	}
+	return bytes
 }
 
 func (s *Stream) take(ctx context.Context, q *queue, p *container.Packet) error {
@@ -266,6 +292,10 @@ func (s *Stream) step(ctx context.Context) error {
 		return s.cut()
 	case errors.Is(err, container.ErrCorrupt):
 		return s.stop("", err)
+	case errors.Is(err, container.ErrNotSeekable):
+		err = s.o.located("", s.off, err)
+		s.off = noEnd // let go for a packet far on: what comes next is not known
+		return err
 	case err != nil:
 		return s.o.located("", s.off, err)
 	case h.size == 0 && h.typ == "\x00\x00\x00\x00":
@@ -298,6 +328,11 @@ func (s *Stream) step(ctx context.Context) error {
 // fragment queues the packets of a movie fragment, whose box begins at s.off.
 func (s *Stream) fragment(path string, moof box) {
 	w := s.walk
+	came, _ := s.src.End()
+	w.f.claims += came - s.seen
+	if s.seen, w.f.advance = came, 0; w.f.claims >= 0 {
+		w.f.advance = fragmentAdvance
+	}
 	for _, q := range s.queues {
 		old := w.samples[q.track]
 		own := &samples{begun: old.begun, end: old.end}
@@ -308,23 +343,24 @@ func (s *Stream) fragment(path string, moof box) {
 	}
 	w.f.read(path, moof, s.off)
 	o := s.o
-	if s.n > 0 { // the first time told what is wrong with the edit list
+	if s.n > 0 { // the first time told what is wrong
 		o = &opener{size: noEnd, limits: s.o.limits}
 	}
 	for _, q := range s.queues {
 		if own := w.samples[q.track]; own.n > 0 {
 			own.finish()
-			q.add(o.edited(w.traks[q.track], w.movie, own))
+			q.add(o.lay(w.traks[q.track], own, q.parts, q.edited), own.memory())
 		}
 	}
 }
 
 // add queues a list behind the others.
-func (q *queue) add(l *list) {
+func (q *queue) add(l *list, bytes int64) {
 	l.shift = max(l.shift, q.shift) // decode times should not go back where a fragment needs less
 	q.shift = l.shift
 	q.reorder = max(q.reorder, l.reorderDepth())
-	q.lists = append(q.lists, l)
+	q.lists = append(q.lists, queued{l, bytes})
+	q.held += bytes
 	if q.head == nil {
 		q.advance()
 	}
@@ -334,10 +370,12 @@ func (q *queue) add(l *list) {
 func (q *queue) advance() {
 	for q.head = nil; q.head == nil && (q.c != nil || len(q.lists) > 0); {
 		if q.c == nil {
-			q.c, q.lists[0] = q.lists[0].at(0), nil
+			q.c, q.now = q.lists[0].l.at(0), q.lists[0].bytes
+			q.lists[0].l = nil
 			q.lists = q.lists[1:]
 		}
 		if q.head = q.c.next(); q.head == nil {
+			q.held -= q.now
 			q.c = nil
 			continue
 		}

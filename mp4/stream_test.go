@@ -421,12 +421,16 @@ func FuzzStream(f *testing.F) {
 	}
 	f.Add(tm.MP4(tm.Movie{Tracks: []tm.Track{gop()}}), uint16(100))
 	f.Add(tm.MP4(tm.Movie{MoovLast: true, Tracks: []tm.Track{gop()}}), uint16(1000))
+	f.Add(tm.AppendFragment(initial(tm.Extends{}), claiming()), uint16(1000))
+	for _, b := range tm.Seeds(16<<10, "mp4/*/*.m*", "hls/*/*/*.mp4", "fuzz/*/*") {
+		f.Add(b, uint16(1000))
+	}
 	f.Fuzz(func(t *testing.T, file []byte, window uint16) {
 		src, err := source.NewStream(bytes.NewReader(file), &source.StreamOptions{Window: int64(window) + 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := OpenStream(t.Context(), src, &container.Options{Limits: container.Limits{HeaderBytes: 1 << 20, Packets: 1 << 12, PacketBytes: 1 << 20}})
+		s, err := OpenStream(t.Context(), src, &container.Options{Limits: container.Limits{HeaderBytes: 1 << 20, PacketBytes: 1 << 20}})
 		if err != nil {
 			checkLocated(t, err, int64(len(file)))
 			return

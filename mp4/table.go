@@ -103,10 +103,12 @@ func (o *opener) buildTable(t *trak) *table {
 		o.warn(r.path, t.off, fmt.Errorf("%w: %d packets", container.ErrLimit, n))
 		n = o.limits.Packets
 	}
-	if tb.size > 0 && n > o.size/int64(tb.size)+1 {
+	if tb.size > 0 {
 		// No table of sizes vouches for so many.
-		r.warn(t.stsz, "%d samples of %d bytes in a file of %d", n, tb.size, o.size)
-		n = o.size/int64(tb.size) + 1
+		if k := o.believe(n, int64(tb.size)); k < n {
+			r.warn(t.stsz, "%d samples of %d bytes, of which %d are listed: there are not so many bytes", n, tb.size, k)
+			n = k
+		}
 	}
 	tb.n = n
 	if tb.sizes != nil {
@@ -312,7 +314,9 @@ func (r *tableReader) soundFrames(stts []byte, count int64) bool {
 	frames = min(frames, tb.capacity(frames))
 	// No table vouches for their number: they must be there, but for the end of a file that was cut.
 	most := int64(math.MaxInt64)
-	if pieces := r.o.size/tb.piece.bytes + 1; pieces < most/tb.piece.samples {
+	if r.o.size == noEnd {
+		most = r.o.believe(frames/tb.group+1, tb.group) * tb.group
+	} else if pieces := r.o.size/tb.piece.bytes + 1; pieces < most/tb.piece.samples {
 		most = pieces * tb.piece.samples
 	}
 	if frames > most || frames != count {

@@ -42,19 +42,10 @@ func (tf *trackFragment) readRun(b box) {
 		}
 	} else {
 		// Nothing in the box vouches for so many.
-		each := int64(tf.size)
-		if each == 0 {
-			each = emptySample
+		if n := tf.believe(count, int64(tf.size)); n < count {
+			tf.o.warn(path, b.off, corrupt("%d samples of %d bytes, of which %d are taken: there are not so many bytes", count, tf.size, n))
+			count = n
 		}
-		most := max(tf.claims, 0) / each
-		if tf.o.size == noEnd {
-			most = maxUnbacked
-		}
-		if count > most {
-			tf.o.warn(path, b.off, corrupt("%d samples of %d bytes in a file of %d", count, tf.size, tf.o.size))
-			count = most
-		}
-		tf.claims -= count * each
 	}
 	if count == 0 {
 		return
@@ -73,6 +64,18 @@ func (tf *trackFragment) readRun(b box) {
 // emptySample is what a sample without fields and without bytes is taken to have, when it is asked whether the source has so many: about what it
 // costs to list one.
 const emptySample = 64
+
+// believe returns how many of count samples are taken that have size bytes each and no fields, and charges for them.
+func (f *fragmenter) believe(count, size int64) int64 {
+	if size == 0 {
+		size = emptySample
+	}
+	backed := max(f.claims, 0) / size
+	n := min(count, backed+f.advance)
+	f.advance -= max(0, n-backed)
+	f.claims -= n * size
+	return n
+}
 
 // runFields are the fields that a run has for each sample.
 type runFields struct {
