@@ -21,9 +21,12 @@ type tally struct {
 	Indices int
 }
 
-// exercise does with a file what programs do: opens it, lists and reads its packets, builds the index of each track and asks it,
-// stores and loads the index. It returns an error when an answer breaks a law; that the file is refused is none.
+// exercise does with a file what programs do: reads it as a stream; opens it, finds times without listing, lists and reads its packets, builds the
+// index of each track and asks it, stores and loads the index. It returns an error when an answer breaks a law; that the file is refused is none.
 func exercise(ctx context.Context, file []byte) (t tally, err error) {
+	if err := stream(ctx, file); err != nil {
+		return t, fmt.Errorf("as a stream: %w", err)
+	}
 	src := bytes.NewReader(file)
 	d, err := container.Open(ctx, src, sprocket.Formats(), nil)
 	if err != nil {
@@ -37,11 +40,14 @@ func exercise(ctx context.Context, file []byte) (t tally, err error) {
 	t.Opened, t.Tracks = true, len(d.Tracks())
 	s, ok := d.(container.SeekableDemuxer)
 	if !ok {
-		return t, next(ctx, d)
+		return t, next(ctx, d, 32)
 	}
 	for track := range min(len(d.Tracks()), 8) {
 		// First, for what leads through a file matters only until it is listed.
 		err := locate(ctx, s, track)
+		if err == nil {
+			err = estimate(ctx, s, track)
+		}
 		if err == nil {
 			var n int64
 			n, err = listAndRead(ctx, s, track)
@@ -65,7 +71,22 @@ func exercise(ctx context.Context, file []byte) (t tally, err error) {
 			}
 		}
 	}
-	return t, next(ctx, d)
+	return t, next(ctx, d, 32)
+}
+
+// stream reads a file as it comes.
+func stream(ctx context.Context, file []byte) (err error) {
+	src, err := source.NewStream(bytes.NewReader(file), &source.StreamOptions{Window: 1 << 20})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	d, err := container.OpenStream(ctx, src, sprocket.Formats(), nil)
+	if err != nil {
+		return located("open", err)
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return next(ctx, d, 1<<12)
 }
 
 // located returns an error when err does not say where in the input it happened, or not what can be done about it.
@@ -84,10 +105,10 @@ func located(op string, err error) error {
 	return fmt.Errorf("%s: %q wraps none of the sentinels", op, err)
 }
 
-// next reads a few packets as they come.
-func next(ctx context.Context, d container.Demuxer) error {
+// next reads up to n packets as they come.
+func next(ctx context.Context, d container.Demuxer, n int) error {
 	var p container.Packet
-	for range 32 {
+	for range n {
 		err := d.Next(ctx, &p)
 		if err == io.EOF {
 			return nil
@@ -165,11 +186,60 @@ func locate(ctx context.Context, d container.SeekableDemuxer, track int) error {
 	return nil
 }
 
+// estimate makes an approximate index of a track, asks it for frames by number and by time, and makes an excerpt of them.
+func estimate(ctx context.Context, d container.SeekableDemuxer, track int) error {
+	e, err := seek.Guess(ctx, d, track)
+	if err != nil {
+		return located("guess", err)
+	}
+	var found []seek.Located
+	add := func(op string, l seek.Located, err error) error {
+		if errors.Is(err, seek.ErrRange) {
+			return nil
+		}
+		if err != nil {
+			return located(op, err)
+		}
+		found = append(found, l)
+		return nil
+	}
+	n := e.Len()
+	for _, k := range []int{0, n / 3, n - 1, -1, n + 1000} {
+		l, err := e.Number(ctx, k)
+		if err := add("number", l, err); err != nil {
+			return err
+		}
+	}
+	told := e.Told()
+	for _, pts := range []container.Ticks{0, told.Start, told.Duration / 3, told.Duration, 1 << 62, -1 << 62} {
+		l, err := e.At(ctx, pts)
+		if err := add("at", l, err); err != nil {
+			return err
+		}
+		if err == nil && l.PTS > pts {
+			return fmt.Errorf("at %d: a frame of %d", pts, l.PTS)
+		}
+	}
+	x, err := e.Excerpt(ctx, found)
+	if err != nil {
+		return located("excerpt", err)
+	}
+	for i, n := range x.Numbers {
+		if f, err := x.Table.Frame(n); err != nil || f.PTS != found[i].PTS {
+			return fmt.Errorf("excerpt: frame %d is at %d, not %d: %v", n, f.PTS, found[i].PTS, err)
+		}
+	}
+	return nil
+}
+
 // index builds the index of a track, asks it, and stores and loads it.
 func index(ctx context.Context, src *bytes.Reader, d container.SeekableDemuxer, track int) (built bool, err error) {
-	if _, err := seek.Verify(ctx, d, track, nil); err != nil {
+	verified, _, err := seek.BuildVerified(ctx, d, track, nil)
+	if err != nil {
 		return false, located("verify", err)
 	}
+	packets := verified.Packets()
+	verified = nil // nobody holds both
 	x, err := seek.Build(ctx, d, track)
 	if err != nil {
 		return false, located("build", err)
@@ -185,7 +255,10 @@ func index(ctx context.Context, src *bytes.Reader, d container.SeekableDemuxer, 
 	if err != nil {
 		return true, located("store", err)
 	}
-	frames, packets := x.Len(), x.Packets()
+	if packets != x.Packets() {
+		return true, fmt.Errorf("verified: %d packets, not %d", packets, x.Packets())
+	}
+	frames := x.Len()
 	x = nil // nobody holds both
 	loaded, err := seek.LoadIndex(stored, container.Limits{})
 	if err != nil {
