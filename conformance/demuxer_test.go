@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"slices"
 	"sync/atomic"
@@ -308,5 +309,42 @@ func TestBrokenIndicesAreFound(t *testing.T) {
 			x.Index = good
 			wantLaw(t, conformance.TestIndex(t.Context(), &x, d, 0), tt.law)
 		})
+	}
+}
+
+// That the source ends excuses what is broken by it, and nothing else.
+func TestCutSourcesExcuseNothingElse(t *testing.T) {
+	d, _ := openMovie(t)
+	good, err := seek.Build(t.Context(), d, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	test := func(fault func(n int) error) error {
+		return conformance.TestIndex(t.Context(), &fakeIndex{Index: good, start: func(ctx context.Context, x seek.Index, n int) (container.PacketInfo, error) {
+			if err := fault(n); err != nil && n >= 0 && n < x.Len() {
+				return container.PacketInfo{}, err
+			}
+			return x.Start(ctx, n)
+		}}, d, 0)
+	}
+	cut := func(n int) error {
+		if n > 4 {
+			return io.ErrUnexpectedEOF
+		}
+		return nil
+	}
+	if err := test(cut); err == nil || !conformance.Truncated(err) {
+		t.Errorf("%v, want only that the source ends", err)
+	}
+	if err := test(func(n int) error {
+		if n == 8 {
+			return errors.New("another fault")
+		}
+		return cut(n)
+	}); conformance.Truncated(err) {
+		t.Errorf("the end of the source hides %v", err)
+	}
+	if conformance.Truncated(nil) || conformance.Truncated(errors.New("no")) {
+		t.Error("any error is taken for the end of the source")
 	}
 }

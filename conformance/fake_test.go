@@ -122,6 +122,9 @@ func (d *fakeDecoder) Decode(ctx context.Context, p *container.Packet, emit func
 	if d.b.fault == "panics" {
 		panic("decoder")
 	}
+	if d.b.fault == "tires" && d.b.shared.Add(1) > 20 {
+		return d.b.fail(p.N, codec.ErrDecode)
+	}
 	if len(p.Data) != 8 || check(p.Data) != p.Data[7] || d.stuck {
 		d.stuck = d.b.fault == "gets stuck"
 		if d.b.fault == "other errors" {
@@ -147,6 +150,9 @@ func (d *fakeDecoder) Decode(ctx context.Context, p *container.Packet, emit func
 	}
 	if d.b.fault == "keeps memory" {
 		pic.kept = p.Data
+	}
+	if d.b.fault == "unsteady" {
+		pic.value += d.b.shared.Add(1) >> 4 // the first time through the clip, nothing
 	}
 	d.held = append(d.held, pic)
 	return d.release(2, emit)

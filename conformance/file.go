@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,12 +23,12 @@ type fileCheck struct {
 	src      *source.File
 	demuxer  container.SeekableDemuxer
 	probe    *probe
-	dump     map[int][]dumpSample
-	dumped   int             // samples compared with the dump
-	dumpZero container.Ticks // the time from which the dump counts
-	probed   int             // packets compared with ffprobe
-	known    []knownRow      // of this file
-	claimed  map[int]bool    // streams of ffprobe that a track was compared with
+	dump     map[int][]dumpSample // by track ID; without those that a track was compared with
+	dumped   int                  // samples compared with the dump
+	dumpZero container.Ticks      // the time from which the dump counts
+	probed   int                  // packets compared with ffprobe
+	known    []knownRow           // of this file
+	claimed  map[int]bool         // streams of ffprobe that a track was compared with
 }
 
 // differ makes the row differ, unless it is worse already. The first difference is the one that is told.
@@ -157,11 +158,12 @@ func (c *fileCheck) expectations(ctx context.Context) {
 	}
 }
 
-// tracks lists the tracks and compares the pictures' and the sounds'.
+// tracks lists the tracks and compares the pictures' and the sounds', and whatever else the dump has.
 func (c *fileCheck) tracks(ctx context.Context) {
 	tracks := c.demuxer.Tracks()
 	drawn := -1 // the width of the video that is drawn
-	if c.dump != nil {
+	dump := c.dump != nil
+	if dump {
 		c.dumpZero = dumpZero(ctx, c.demuxer)
 	}
 	for i := range tracks {
@@ -175,15 +177,23 @@ func (c *fileCheck) tracks(ctx context.Context) {
 			c.fail("track %d, after %d packets: %v", tr.ID, len(infos), err)
 			continue
 		}
-		if tr.Kind != container.Video && tr.Kind != container.Audio {
-			continue
+		want, dumped := c.dump[tr.ID]
+		delete(c.dump, tr.ID)
+		shown := tr.Kind == container.Video || tr.Kind == container.Audio
+		if shown || dumped {
+			c.row.Packets.Count += len(infos)
 		}
-		c.row.Packets.Count += len(infos)
-		if c.probe != nil {
+		if shown && c.probe != nil {
 			c.compareProbe(&tr, infos)
 		}
-		if want := c.dump[tr.ID]; len(want) > 0 {
+		switch {
+		case dumped:
 			c.compareDump(ctx, i, infos, want)
+		case shown && dump && len(infos) > 0:
+			c.differs(tr.ID, "dump stream", 1, "the dump", "it has no such track")
+		}
+		if !shown {
+			continue
 		}
 		if t := gop(infos); tr.Kind == container.Video && t != nil && tr.Video.Width > drawn {
 			drawn = tr.Video.Width
@@ -191,6 +201,7 @@ func (c *fileCheck) tracks(ctx context.Context) {
 		}
 		c.index(ctx, i, tr.ID)
 	}
+	c.lost()
 	if c.probed > 0 {
 		c.row.Packets.Against = append(c.row.Packets.Against, "ffprobe")
 	}
@@ -199,6 +210,21 @@ func (c *fileCheck) tracks(ctx context.Context) {
 	}
 	if c.probed+c.dumped == 0 && c.row.Packets.Count > 0 {
 		c.note("packets: nothing to compare with")
+	}
+}
+
+// lost looks for pictures and sound that ffprobe has, and for what the dump has, and no track.
+func (c *fileCheck) lost() {
+	if c.probe != nil {
+		for i := range c.probe.streams {
+			s := &c.probe.streams[i]
+			if (s.Kind == container.Video.String() || s.Kind == container.Audio.String()) && s.Disposition.AttachedPic == 0 && !c.claimed[s.Index] {
+				c.differs(s.id(), "stream", -1, c.probe.from, "there is no such track")
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.dump)) {
+		c.differs(id, "dump stream", -1, "the dump", "there is no such track")
 	}
 }
 
@@ -214,7 +240,7 @@ func (c *fileCheck) compareProbe(tr *container.Track, infos []container.PacketIn
 	if elsewhere {
 		stream = c.probe.alike(tr.Kind, infos, c.claimed)
 	} else {
-		stream = c.probe.stream(tr.ID)
+		stream = c.probe.stream(tr.ID, c.claimed)
 	}
 	if stream < 0 {
 		t.add("stream", 1, "it has no such stream")
@@ -288,8 +314,14 @@ func (c *fileCheck) laws(ctx context.Context) {
 	}
 }
 
-// truncated says whether an error is only that the source ends too early.
-func truncated(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
+// truncated says whether an error, or each of those that it joins, is only that the source ends too early.
+func truncated(err error) bool {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return errors.Is(err, io.ErrUnexpectedEOF)
+	}
+	return !slices.ContainsFunc(joined.Unwrap(), func(err error) bool { return !errors.Is(err, io.ErrUnexpectedEOF) })
+}
 
 func firstLine(err error) string {
 	line, rest, _ := strings.Cut(err.Error(), "\n")

@@ -89,6 +89,13 @@ func (c *fileCheck) settle(t *tally, against string) {
 	}
 }
 
+// differs puts one difference of a track into the row; see settle.
+func (c *fileCheck) differs(track int, field string, count int, against, what string) {
+	t := newTally(track)
+	t.add(field, count, what)
+	c.settle(t, against)
+}
+
 // explanation returns the line of known.tsv for a field, and notes that it was met.
 func (c *fileCheck) explanation(track int, field string) *knownRow {
 	for i := range c.known {

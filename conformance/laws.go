@@ -43,7 +43,7 @@ func (e *LawError) Error() string {
 // Unwrap returns what the implementation returned.
 func (e *LawError) Unwrap() error { return e.Err }
 
-// findings are the broken laws of one subject, each once. It serves one goroutine.
+// findings are the broken laws of one subject, each once, and once more where it is broken because the source ends. It serves one goroutine.
 type findings struct {
 	subject string
 	broken  []*LawError
@@ -55,7 +55,7 @@ func (f *findings) broke(law, where string, args ...any) { f.because(nil, law, w
 // because notes that a law is broken, with what was returned.
 func (f *findings) because(err error, law, where string, args ...any) {
 	for _, b := range f.broken {
-		if b.Law == law {
+		if b.Law == law && truncated(b.Err) == truncated(err) {
 			b.More++
 			return
 		}

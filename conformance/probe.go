@@ -178,10 +178,18 @@ func each[T any](d *json.Decoder, add func(T)) error {
 	return err
 }
 
-// stream returns the stream of a track ID; -1 when there is none.
-func (p *probe) stream(id int) int {
-	for _, s := range p.streams {
-		if n, err := strconv.ParseInt(s.ID, 0, 64); err == nil && int(n) == id && s.Disposition.AttachedPic == 0 {
+// id returns the track ID; the number of the stream where it has none, as those of playlists.
+func (s *probeStream) id() int {
+	if n, err := strconv.ParseInt(s.ID, 0, 64); err == nil {
+		return int(n)
+	}
+	return s.Index
+}
+
+// stream returns the stream of a track ID, not in claimed; -1 when there is none.
+func (p *probe) stream(id int, claimed map[int]bool) int {
+	for i := range p.streams {
+		if s := &p.streams[i]; s.ID != "" && s.id() == id && s.Disposition.AttachedPic == 0 && !claimed[s.Index] {
 			return s.Index
 		}
 	}

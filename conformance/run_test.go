@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,58 @@ func TestCorpus(t *testing.T) {
 			t.Errorf("%s: %s: %s", r.File, r.Verdict, r.Reason)
 		}
 	}
+	everythingIsUsed(t, rep)
+}
+
+// everythingIsUsed checks that whatever the corpus knows of a file that is read here was compared: an expectation that is not found
+// would be missed by nobody.
+func everythingIsUsed(t *testing.T, rep *conformance.Report) {
+	t.Helper()
+	table, err := os.ReadFile(filepath.Join(rep.Dir, "MANIFEST.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dumped := map[string]bool{} // by their names in the manifest, not by where dumps are looked for
+	for line := range strings.Lines(string(table)) {
+		if f := strings.Split(line, "\t"); len(f) > 7 && strings.Contains(f[7], ".0.dump") {
+			dumped[f[0]] = true
+		}
+	}
+	used := 0
+	for i := range rep.Rows {
+		r := &rep.Rows[i]
+		if r.Verdict == conformance.Unsupported || r.Verdict == conformance.Refused {
+			continue
+		}
+		missing := func(what string) {
+			t.Errorf("%s: %s was not compared (packets: %s; frames: %s; %v)", r.File, what, r.Packets, r.Frames, r.Notes)
+		}
+		has := func(folder, ending string) bool {
+			_, err := os.Stat(filepath.Join(rep.Dir, folder, filepath.FromSlash(r.File)+ending))
+			return err == nil
+		}
+		if dumped[r.File] {
+			if used++; !slices.Contains(r.Packets.Against, "dump") {
+				missing("the dump")
+			}
+		}
+		opened := !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.HasSuffix(n, "cannot open it") })
+		if has("_ffprobe", ".json.gz") && opened && r.Packets.Count > 0 && !slices.Contains(r.Packets.Against, "ffprobe") && !counted(r) {
+			missing("ffprobe's answer")
+		}
+		turned := slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "turned pictures") })
+		if has("_framemd5", ".framemd5.gz") && len(codec.Backends()) > 0 && !turned && !slices.Contains(r.Frames.Against, "framemd5") {
+			missing("framemd5")
+		}
+	}
+	if used < len(dumped)-1 { // one is of fragments whose movie box is elsewhere
+		t.Errorf("%d dumps were compared, there are %d", used, len(dumped))
+	}
+}
+
+// counted says whether it is explained that ffprobe lists none of the packets, or none of the streams.
+func counted(r *conformance.Row) bool {
+	return slices.ContainsFunc(r.Explained, func(e conformance.Explained) bool { return e.Field == "stream" || e.Field == "packets" })
 }
 
 // write puts files into a folder.
