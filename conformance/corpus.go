@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,7 +20,7 @@ import (
 
 // Options say how Run works. The zero value is the default, and so is nil.
 type Options struct {
-	// Pixels bounds what is decoded of each file, each way, in pixels; at least one frame is. Zero is DefaultPixels.
+	// Pixels bounds what is decoded of each file, each way, in pixels; at least one frame is. Zero is DefaultPixels; AllPixels is no bound.
 	Pixels int64
 	// Workers is how many files are checked at once. Zero means GOMAXPROCS.
 	Workers int
@@ -39,6 +40,9 @@ type Options struct {
 
 // DefaultPixels is how many pixels of a file Run decodes each way: two and a half seconds of 1080p at 20 frames a second.
 const DefaultPixels = 100 << 20
+
+// AllPixels makes Run decode every frame.
+const AllPixels = math.MaxInt64
 
 // Run checks every media file below dir and reports on each.
 //

@@ -196,3 +196,14 @@ func TestGoodFramesAreComparedWhereOthersAreDamaged(t *testing.T) {
 		t.Errorf("%s: %q, want one more damaged frame to count", r.Verdict, r.Reason)
 	}
 }
+
+// What is decoded is bounded, and the bound can be lifted.
+func TestTheBoundOnFramesCanBeLifted(t *testing.T) {
+	f := newFilm(t)
+	for pixels, want := range map[int64]int{1: 1, 6 * 4 * 3: 3, conformance.AllPixels: 14} {
+		r := f.runWith(t, &conformance.Options{Stored: true, Backend: &fakeBackend{}, Pixels: pixels})
+		if r.Verdict != conformance.Passed || r.Frames.Count != want {
+			t.Errorf("%d pixels: %s (%s), %d frames, want %d", pixels, r.Verdict, r.Reason, r.Frames.Count, want)
+		}
+	}
+}

@@ -120,7 +120,11 @@ func (r *Report) Conditions() string {
 	if r.FFprobe != "" {
 		with = "packets compared with ffprobe " + r.FFprobe + " or the answers stored beside the files"
 	}
-	return fmt.Sprintf("%d files, %d others are no media; %s; up to %d Mpixel a file decoded each way; %.1f s", len(r.Rows), r.Skipped, with, r.Pixels>>20, r.Seconds)
+	decoded := "every frame"
+	if r.Pixels < AllPixels {
+		decoded = fmt.Sprintf("up to %d Mpixel a file", r.Pixels>>20)
+	}
+	return fmt.Sprintf("%d files, %d others are no media; %s; %s decoded each way; %.1f s", len(r.Rows), r.Skipped, with, decoded, r.Seconds)
 }
 
 // Note returns the reason, the explained differences and the notes of a row, in one line.

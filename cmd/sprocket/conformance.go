@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,14 +12,15 @@ import (
 )
 
 func newConformance() *cobra.Command {
-	var asJSON bool
+	var asJSON, all bool
 	var page string
 	cmd := &cobra.Command{
 		Use:   "conformance DIR",
 		Short: "Compare every media file of a folder with what is known about it",
 		Long: "Conformance opens every media file below DIR, compares its packets with ffprobe's where that is installed or where DIR has\n" +
 			"its answers stored, decodes its frames linearly, forward, backward and shuffled and compares them with each other and with\n" +
-			"stored hashes, and checks what the interfaces of this program promise. Only the first frames of long files are decoded.\n\n" +
+			"stored hashes, and checks what the interfaces of this program promise. Only the first frames of long files are decoded, unless\n" +
+			"--all is given; a file may then take an hour.\n\n" +
 			"Exit status: 1 when a file differs or failed.",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
@@ -33,12 +35,16 @@ func newConformance() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var p *progress
-			rep, err := conformance.Run(cmd.Context(), args[0], &conformance.Options{Progress: func(_, total int) {
+			o := &conformance.Options{Progress: func(_, total int) {
 				if p == nil {
 					p = newProgress(cmd.ErrOrStderr(), "file", total)
 				}
 				p.add(1)
-			}})
+			}}
+			if all {
+				o.Pixels, o.Timeout = conformance.AllPixels, time.Hour
+			}
+			rep, err := conformance.Run(cmd.Context(), args[0], o)
 			p.end()
 			if err != nil {
 				return about(args[0], err)
@@ -58,6 +64,7 @@ func newConformance() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	cmd.Flags().BoolVar(&all, "all", false, "decode every frame of the default video, not only the first 100 Mpixel of each file")
 	cmd.Flags().StringVar(&page, "html", "", "write the report as one HTML `FILE` too")
 	return cmd
 }

@@ -17,6 +17,9 @@ func TestConformance(t *testing.T) {
 	if !strings.Contains(out, "passed") || !strings.Contains(out, name) || !strings.Contains(out, "\n1 passed") {
 		t.Errorf("conformance printed %q", out)
 	}
+	if out := mustRun(t, "conformance", ".", "--all"); !strings.Contains(out, "every frame decoded") {
+		t.Errorf("conformance --all printed %q", out)
+	}
 	page, err := os.ReadFile("report.html")
 	if err != nil || !strings.Contains(string(page), `<tr class="passed"`) {
 		t.Errorf("the page has %d bytes, %v", len(page), err)
