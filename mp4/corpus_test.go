@@ -3,12 +3,9 @@ package mp4
 import (
 	"compress/gzip"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -119,60 +116,6 @@ type difference struct {
 	reason string
 }
 
-// TestCorpusPackets compares every packet of every picture and sound track with ffprobe's.
-func TestCorpusPackets(t *testing.T) {
-	dir := corpus(t)
-	allowed := map[string]difference{}
-	for _, d := range slices.Concat(differences, fragmentDifferences) {
-		allowed[fmt.Sprintf("%s %d %s", d.file, d.track, d.field)] = d
-	}
-	type score struct{ files, tracks, equal, packets int }
-	scores := map[string]*score{"progressive": {}, "fragmented": {}}
-	for _, name := range corpusFiles(t, dir) {
-		want, ok := readProbe(t, filepath.Join(dir, "_ffprobe", filepath.FromSlash(name)+".json.gz"))
-		if !ok || len(want.Streams) == 0 {
-			continue
-		}
-		d, err := openFile(t, filepath.Join(dir, filepath.FromSlash(name)))
-		if errors.Is(err, container.ErrUnsupported) {
-			continue // fragments alone
-		}
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		s := scores["progressive"]
-		if d.walk != nil {
-			s = scores["fragmented"]
-		}
-		s.files++
-		for i, tr := range d.Tracks() {
-			if tr.Kind != container.Video && tr.Kind != container.Audio {
-				continue
-			}
-			s.tracks++
-			counts, n := compare(t, d, i, tr, want)
-			s.packets += n
-			for field, count := range counts {
-				key := fmt.Sprintf("%s %d %s", name, tr.ID, field)
-				if a, ok := allowed[key]; !ok || a.count != count {
-					t.Errorf("%s: %d differences; the table allows %d", key, count, a.count)
-				}
-				delete(allowed, key)
-			}
-			if len(counts) == 0 {
-				s.equal++
-			}
-		}
-	}
-	for key := range allowed {
-		t.Errorf("%s: the table says it differs, and it does not", key)
-	}
-	for kind, s := range scores {
-		t.Logf("%s: %d files, %d tracks, %d packets; %d tracks equal in all fields", kind, s.files, s.tracks, s.packets, s.equal)
-	}
-}
-
 // compare returns the number of packets that differ, by field, and the number compared.
 func compare(t *testing.T, d *Demuxer, track int, tr container.Track, want *probe) (map[string]int, int) {
 	t.Helper()
@@ -229,54 +172,4 @@ func compare(t *testing.T, d *Demuxer, track int, tr container.Track, want *prob
 		note("discard", p.Discard, strings.Contains(q.Flags, "D"))
 	}
 	return counts, n
-}
-
-// Why packets may differ from ffprobe 5.1.9's, with the clause of ISO/IEC 14496-12 that decides. docs/conformance.md says more.
-const (
-	lastDuration = "8.6.1.2: stts tells how long the last sample lasts; ffprobe takes the end of the track, or of the edit, less its decode time"
-	guessed      = "8.6.1.2: stts tells every duration; ffprobe guesses from a frame rate in tracks with composition offsets"
-	zeroDuration = "8.6.1.2: stts says 0; ffprobe puts a guess in its place"
-	parsed       = "8.6.1.2: stts tells every duration; ffprobe's AC-3 parser puts the frame length in its place"
-	editStart    = "8.6.6: the edit begins at its media time; ffprobe moves the first whole picture after it there"
-	intraIsKey   = "8.6.2: stss tells which samples are sync samples; ffprobe's parser adds intra pictures that are not among them"
-	pastEnd      = "the file is cut: the sample table still tells of these packets; ffprobe stops at the first one"
-	cutPacket    = "the file is cut in this packet: its size and key flag are the tables', ffprobe's those of the rest"
-)
-
-var differences = []difference{
-	{"camera/metadata-extractor/FLIR Thermal.mp4", 1, "duration", 84, guessed},
-	{"camera/metadata-extractor/sample.3gp", 1, "duration", 1, lastDuration},
-	{"mp4/androidx/bt601.mov", 1, "duration", 1, lastDuration},
-	{"mp4/androidx/bt601.mov", 2, "duration", 1, guessed},
-	{"mp4/androidx/edit_list_positive_shift.mp4", 2, "duration", 1, lastDuration},
-	{"mp4/androidx/iibbibb_editlist_videoonly.mp4", 1, "dts", 13, editStart},
-	{"mp4/androidx/iibbibb_editlist_videoonly.mp4", 1, "pts", 13, editStart},
-	{"mp4/androidx/sample.mp4", 2, "duration", 1, lastDuration},
-	{"mp4/androidx/sample_2_byte_NAL_length.mp4", 2, "duration", 1, lastDuration},
-	{"mp4/androidx/sample_alac.mp4", 1, "duration", 1, lastDuration},
-	{"mp4/androidx/sample_edit_list.mp4", 1, "dts", 86, editStart},
-	{"mp4/androidx/sample_edit_list.mp4", 1, "duration", 4, guessed},
-	{"mp4/androidx/sample_edit_list.mp4", 1, "pts", 86, editStart},
-	{"mp4/androidx/sample_edit_list.mp4", 2, "duration", 1, lastDuration},
-	{"mp4/androidx/sample_empty_track.mp4", 1, "duration", 1, zeroDuration},
-	{"mp4/androidx/sample_empty_track.mp4", 3, "duration", 1, zeroDuration},
-	{"mp4/androidx/sample_mdat_too_long.mp4", 2, "duration", 1, lastDuration},
-	{"mp4/androidx/sample_missing_stsd.mp4", 2, "duration", 1, lastDuration},
-	{"mp4/androidx/sample_mpegh_mhm1.mp4", 1, "duration", 1, lastDuration},
-	{"mp4/androidx/sample_opus.mp4", 1, "duration", 1, lastDuration},
-	{"mp4/androidx/sample_rotate_and_reflect.mp4", 2, "duration", 1, lastDuration},
-	{"mp4/androidx/sample_with_color_info.mp4", 2, "duration", 1, lastDuration},
-	{"mp4/androidx/sample_with_fake_auxiliary_tracks.mp4", 1, "duration", 5, zeroDuration},
-	{"mp4/androidx/sample_with_vobsub.mp4", 1, "duration", 30, guessed},
-	{"mp4/androidx/sample_with_vobsub.mp4", 2, "duration", 8, parsed},
-	{"mp4/flutter/Butterfly-209.mp4", 2, "duration", 1, lastDuration},
-	{"mp4/go-mp4/sample_qt.mp4", 1, "key", 1, cutPacket},
-	{"mp4/go-mp4/sample_qt.mp4", 1, "packets", 14314, pastEnd},
-	{"mp4/go-mp4/sample_qt.mp4", 1, "size", 1, cutPacket},
-	{"mp4/go-mp4/sample_qt.mp4", 2, "packets", 27957, pastEnd},
-	{"mp4/mp4ff/init_prog.mp4", 1, "packets", 480, pastEnd},
-	{"mp4/mp4parser/Tiny Sample - NEW - Metaxed.mp4", 1, "key", 3, intraIsKey},
-	{"mp4/mp4parser/count-video.mp4", 1, "duration", 245, guessed},
-	{"mp4/shaka-loose/small.mp4", 2, "duration", 1, lastDuration},
-	{"mp4/simpl/smaller.mp4", 1, "duration", 899, guessed},
 }

@@ -20,7 +20,7 @@ func TestCorpusStreams(t *testing.T) {
 		}
 		d, err := openFile(t, filepath.Join(dir, filepath.FromSlash(name)))
 		if err != nil {
-			continue // TestCorpusPackets says so
+			continue // conformance.TestCorpus says so
 		}
 		for _, s := range want.Streams {
 			for _, tr := range d.Tracks() {
