@@ -21,7 +21,7 @@ const (
 type opener struct {
 	src      io.ReaderAt
 	size     int64 // of src; noEnd when it is not known
-	advance  int64 // of a stream: how many more packets tables may have that hold no size for each
+	advance  int64 // how many more packets tables may have that hold no size for each
 	limits   container.Limits
 	warnings []error
 	dropped  bool // a warning was left out
@@ -50,12 +50,9 @@ func (o *opener) warnDropped() {
 }
 
 // believe returns how many of n packets of size bytes are taken whose sizes are in no table: as many as the source has bytes for, but for
-// the end of one that was cut; of a stream as many as are left of a number.
+// the end of one that was cut, and, in all tracks, as many as are left of a number.
 func (o *opener) believe(n, size int64) int64 {
-	if o.size != noEnd {
-		return min(n, o.size/size+1)
-	}
-	n = min(n, o.advance)
+	n = min(n, o.size/size+1, o.advance)
 	o.advance -= n
 	return n
 }
@@ -94,6 +91,7 @@ func Open(ctx context.Context, src source.Source, o *container.Options) (*Demuxe
 		opts = *o
 	}
 	op := &opener{src: src, size: src.Size(), limits: opts.Limits.OrDefault(), op: "open", fragment: -1}
+	op.advance = tableAdvance + 2*min(op.size, noEnd) // two tracks may have the same bytes
 	moov, err := op.findMovie(ctx, opts.Head)
 	if err != nil {
 		return nil, err

@@ -16,8 +16,8 @@ const (
 	noEnd = 1 << 60
 	// fragmentAdvance is how many samples the runs of a fragment may have that hold no bytes for each, and are not paid for by what came before.
 	fragmentAdvance = 1 << 20
-	// tableAdvance is how many packets the tables of a movie box may have, that hold no size for each, and as many as it has bytes. All 50 a second
-	// of a day are 4.3 million.
+	// tableAdvance is how many packets the tables of a movie box may have that hold no size for each, besides as many as it has bytes, or twice as
+	// many as the file has. All 50 a second of a day are 4.3 million.
 	tableAdvance = 1 << 22
 	// maxQueued is how many bytes the tables of fragments may have that are kept while a packet before theirs has not come.
 	maxQueued = 16 << 20

@@ -113,6 +113,30 @@ func TestStreamTablesThatPromise(t *testing.T) {
 	}
 }
 
+// A file has no more packets for being said to have them in many tracks.
+func TestTablesOfManyTracksThatPromise(t *testing.T) {
+	var m tm.Movie
+	for range 1000 {
+		m.Tracks = append(m.Tracks, tm.Track{Constant: 1, Count: 1, Deltas: []tm.Run{{Count: 1, Value: 10}}, Sync: []uint32{1}, Replace: map[string][]byte{
+			"stsz": tm.U32(0, 1, math.MaxUint32), "stts": tm.U32(0, 1, math.MaxUint32, 10), "stsc": tm.U32(0, 1, 1, math.MaxUint32, 1),
+		}})
+	}
+	file := append(tm.MP4(m), make([]byte, 1<<20)...)
+	before := liveHeap()
+	d := mustOpen(t, file)
+	if held := int64(liveHeap()) - int64(before); held > 16<<20 {
+		t.Errorf("%d bytes are held of a file of %d", held, len(file))
+	}
+	var n int64
+	for _, tr := range d.Tracks() {
+		n += tr.Packets
+	}
+	if most := int64(tableAdvance + 2*len(file)); n > most || d.Tracks()[0].Packets < int64(len(file)) {
+		t.Errorf("%d packets, %d of the first track; want %d at most, and as many as there are bytes", n, d.Tracks()[0].Packets, most)
+	}
+	runtime.KeepAlive(d)
+}
+
 // However long an edit list is, it is read once.
 func TestStreamEditsAreReadOnce(t *testing.T) {
 	edits := make([]tm.Edit, 65_000)
