@@ -162,17 +162,24 @@ func (o *opener) lay(t *trak, m media, parts []part, ok bool) *list {
 		g.add(0, math.MinInt64, math.MaxInt64)
 	}
 	path := t.path + "/edts/elst"
+	most := min(o.limits.Packets, repeats*g.n+freePackets)
+	if o.size == noEnd { // a stream's packets are all gone through: what is presented again counts as what tables claim
+		most = min(most, g.n+o.advance)
+	}
 	for _, p := range parts {
 		if !g.add(p.move, p.from, p.to) {
 			o.warn(path, t.elst.off, fmt.Errorf("%w: edits from %d on are not followed", container.ErrLimit, p.edit))
 			break
 		}
-		if l.n > min(o.limits.Packets, repeats*g.n+freePackets) {
+		if l.n > most {
 			o.warn(path, t.elst.off, fmt.Errorf("%w: %d packets in %d edits", container.ErrLimit, l.n, p.edit+1))
 			l.n -= l.segs[len(l.segs)-1].length()
 			l.segs = l.segs[:len(l.segs)-1]
 			break
 		}
+	}
+	if o.size == noEnd {
+		o.advance -= max(0, l.n-g.n)
 	}
 	l.start = g.firstPTS()
 	return l

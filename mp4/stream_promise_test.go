@@ -113,6 +113,22 @@ func TestStreamTablesThatPromise(t *testing.T) {
 	}
 }
 
+// Nor does an edit list make more of them.
+func TestStreamEditsThatRepeat(t *testing.T) {
+	const count = 1 << 20
+	tr := tm.Track{Constant: 1, Count: 1, Deltas: []tm.Run{{Count: 1, Value: 1}}, Sync: []uint32{1}, Replace: map[string][]byte{
+		"stsz": tm.U32(0, 1, count), "stts": tm.U32(0, 1, count, 1), "stsc": tm.U32(0, 1, 1, count, 1),
+	}}
+	for range 100 {
+		tr.Edits = append(tr.Edits, tm.Edit{Duration: count})
+	}
+	head, _ := tm.MP4Head(tm.Movie{Tracks: []tm.Track{tr}})
+	s := mustStream(t, head)
+	if n := s.Tracks()[0].Packets; n < 3*count || n > tableAdvance+int64(len(head)) {
+		t.Errorf("%d packets, want some times %d, and no more than %d", n, count, tableAdvance+len(head))
+	}
+}
+
 // A file has no more packets for being said to have them in many tracks.
 func TestTablesOfManyTracksThatPromise(t *testing.T) {
 	var m tm.Movie
