@@ -210,10 +210,15 @@ func (o *opener) readOn(ctx context.Context, b []byte, off, size int64) ([]byte,
 	if int64(len(b)) >= size {
 		return b, nil
 	}
-	// Grown piece by piece: what is allocated never runs far ahead of what the source really gave.
-	all := append(make([]byte, 0, min(size, piece)), b...)
+	// Grown piece by piece: what is allocated never runs far ahead of what the source really gave. A file has what it says; a stream may end.
+	most := int64(piece)
+	if o.size == noEnd {
+		most = unproven
+	}
+	all := append(make([]byte, 0, min(size, most)), b...)
 	for int64(len(all)) < size {
-		n := int(min(size-int64(len(all)), piece))
+		most = min(max(most, int64(len(all))), piece)
+		n := int(min(size-int64(len(all)), most))
 		if free := cap(all) - len(all); free > 0 {
 			n = min(n, free)
 		}

@@ -153,6 +153,23 @@ func TestTablesOfManyTracksThatPromise(t *testing.T) {
 	runtime.KeepAlive(d)
 }
 
+// Nor does a box cost more than there is of it.
+func TestStreamBoxesThatPromise(t *testing.T) {
+	file := append(initial(tm.Extends{}), tm.U32(100<<20)...)
+	file = append(append(file, "moof"...), make([]byte, 1000)...)
+	s := mustStream(t, file)
+	var a, b runtime.MemStats
+	runtime.ReadMemStats(&a)
+	_, errs := onward(t, s)
+	runtime.ReadMemStats(&b)
+	if len(errs) != 1 || !errors.Is(errs[0], io.ErrUnexpectedEOF) {
+		t.Errorf("%v, want that the stream ends", errs)
+	}
+	if n := b.TotalAlloc - a.TotalAlloc; n > 4<<20 {
+		t.Errorf("%d bytes were allocated for a stream of %d", n, len(file))
+	}
+}
+
 // However long an edit list is, it is read once.
 func TestStreamEditsAreReadOnce(t *testing.T) {
 	edits := make([]tm.Edit, 65_000)
