@@ -68,7 +68,9 @@ func (s *stream) hole(g *segment, err error) *listing {
 // lost is why a segment is missing. It is about the packet that stands for it, which is corrupt, and no longer about the server.
 type lost struct{ error }
 
-func (l lost) Is(target error) bool { return target == container.ErrCorrupt || errors.Is(l.error, target) }
+func (l lost) Is(target error) bool {
+	return target == container.ErrCorrupt || errors.Is(l.error, target)
+}
 
 // gone returns the error of a packet that stands for a missing segment.
 func (l *listing) gone() error {
