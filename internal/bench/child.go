@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +41,7 @@ func runChild(ctx context.Context, args []string) error {
 // child is one task of the library on one file.
 type child struct {
 	task, file string
+	program    string        // that does it; "" is this one
 	frames     int           // expected
 	calls      time.Duration // what the library's calls took in the process run last
 }
@@ -46,9 +49,12 @@ type child struct {
 // process is the side that is the whole process.
 func (c *child) process(name string) side {
 	return side{name: name, run: func(ctx context.Context) (time.Duration, error) {
-		self, err := os.Executable()
-		if err != nil {
-			return 0, err
+		self := c.program
+		if self == "" {
+			var err error
+			if self, err = os.Executable(); err != nil {
+				return 0, err
+			}
 		}
 		var out bytes.Buffer
 		start := time.Now()
@@ -69,4 +75,17 @@ func (c *child) process(name string) side {
 // inside is the side that is the library's calls in the process just run.
 func (c *child) inside(name string) side {
 	return side{name: name, run: func(context.Context) (time.Duration, error) { return c.calls, nil }}
+}
+
+// bare returns this program built without cgo, as it is for who needs no decoder: it has no libraries to load, which takes longer than many an
+// index. It returns "" where it cannot be built.
+func (b *bench) bare(ctx context.Context) string {
+	name := filepath.Join(b.cache, "bench-without-cgo")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", name, "github.com/sprocket-video/sprocket/internal/bench")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Printf("  with FFmpeg's libraries linked in, for go build says: %s\n", tail(out))
+		return ""
+	}
+	return name
 }

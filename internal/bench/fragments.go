@@ -64,8 +64,9 @@ func (b *bench) opening(ctx context.Context, shape, file string, fragmented bool
 	if err := storeFile(ctx, file); err != nil {
 		return err
 	}
-	indexed := &child{task: "index", file: file, frames: packets}
-	stored := &child{task: "stored", file: file, frames: packets}
+	bare := b.bare(ctx)
+	indexed := &child{task: "index", file: file, frames: packets, program: bare}
+	stored := &child{task: "stored", file: file, frames: packets, program: bare}
 	sides := []side{
 		indexed.process("sprocket, exact: " + shape),
 		indexed.inside("sprocket, exact, calls: " + shape),
@@ -76,7 +77,7 @@ func (b *bench) opening(ctx context.Context, shape, file string, fragmented bool
 	tasks := []string{"index", "stored"}
 	if fragmented {
 		// One frame of the middle is found, by which the index is known to lead somewhere.
-		guessed := &child{task: "guess", file: file, frames: 1}
+		guessed := &child{task: "guess", file: file, frames: 1, program: bare}
 		targets = append(targets, target{of: len(sides) + 1, to: 1})
 		sides = append(sides, guessed.process("sprocket, approximate: "+shape), guessed.inside("sprocket, approximate, calls: "+shape))
 		tasks = append(tasks, "guess")

@@ -31,7 +31,7 @@ func benchIndex(ctx context.Context, b *bench) error {
 		return err
 	}
 	fmt.Printf("  %d packets: times, places, sizes and flags are those of ffprobe\n", frames)
-	c := &child{task: "index", file: file, frames: frames}
+	c := &child{task: "index", file: file, frames: frames, program: b.bare(ctx)}
 	return b.compare(ctx, []side{
 		c.process("sprocket: open and exact index, whole process"),
 		c.inside("sprocket: open and exact index, the calls alone"),

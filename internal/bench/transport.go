@@ -49,7 +49,7 @@ func benchTransport(ctx context.Context, b *bench) error {
 		return err
 	}
 	fmt.Printf("  %d packets of three tracks: times, places, sizes and key flags are those of ffprobe\n", packets)
-	c := &child{task: "ts", file: file, frames: packets}
+	c := &child{task: "ts", file: file, frames: packets, program: b.bare(ctx)}
 	err = b.compare(ctx, []side{
 		c.process("sprocket: open and list all packets, whole process"),
 		c.inside("sprocket: open and list all packets, the calls alone"),
