@@ -59,7 +59,11 @@ func openForward(ctx context.Context, name string, stdin io.Reader, spool bool) 
 		if err == nil || spool || !errors.Is(err, source.ErrNoRanges) {
 			return in, nil, err
 		}
-		body, err := source.OpenBody(ctx, name, nil)
+		url, err := locate(ctx, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		body, err := source.OpenBody(ctx, url, nil)
 		if err != nil {
 			return nil, nil, about(name, err)
 		}

@@ -51,3 +51,26 @@ func TestHelperFindsObjects(t *testing.T) {
 	helper(`echo "` + s.URL + `/key?sig=wrong"`)
 	fails("open " + s.URL + "/key?…: bytes 0-65535: 403 Forbidden\n")
 }
+
+// What a program finds may be on a server without ranges: then it is read as a stream.
+func TestHelperFindsWhatIsReadAsAStream(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the helper is a shell script")
+	}
+	data, err := os.ReadFile(clip(t, twoTracks()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := mustRun(t, "packets", clip(t, twoTracks()), "--json")
+	long := append(data, append([]byte{0x01, 0x40, 0, 0, 'f', 'r', 'e', 'e'}, make([]byte, 20<<20-8)...)...) // too large to be kept
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write(long) }))
+	t.Cleanup(s.Close)
+	bin := t.TempDir()
+	t.Setenv("PATH", bin)
+	if err := os.WriteFile(filepath.Join(bin, "sprocket-s3"), []byte("#!/bin/sh\necho "+s.URL+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := mustRun(t, "packets", "s3://bucket/key", "--json"); strings.Count(got, "\n") != strings.Count(want, "\n") || got == "" {
+		t.Errorf("packets of a stream:\n%s\nof the file:\n%s", got, want)
+	}
+}
