@@ -81,6 +81,9 @@ func fetchAtOnce(t *testing.T, name string, cache int64, calls int, most, media 
 	got := make([][]byte, calls)
 	var wg sync.WaitGroup
 	for i := range calls {
+		mu.Lock()
+		before := waiting
+		mu.Unlock()
 		wg.Go(func() {
 			b, err := d.FramesInRange(t.Context(), i*300/calls, (i+1)*300/calls, 1)
 			if err != nil {
@@ -89,6 +92,12 @@ func fetchAtOnce(t *testing.T, name string, cache int64, calls int, most, media 
 			}
 			got[i] = b.Bytes()
 		})
+		// One after the other: two that begin at the same moment size their first pieces by what was left before either took it.
+		for begun, waited := false, time.Now(); !begun && time.Since(waited) < 10*time.Second; time.Sleep(time.Millisecond) {
+			mu.Lock()
+			begun = waiting > before
+			mu.Unlock()
+		}
 	}
 	for quiet := false; !quiet; time.Sleep(20 * time.Millisecond) {
 		mu.Lock()
